@@ -1,0 +1,84 @@
+"""What every task offers: prompt, target and parser of one task key, and the judge of its answers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from crabplus.schema import Answer, Message, Parsed, Part, Sample
+from crabplus.tasks.packs import Pack, default_pack
+from crabplus.tasks.tags import split_reasoning
+
+Pair = tuple[Sample, Answer | None]
+"""A sample with its true answer, and what a model answered; None where nothing could be read."""
+
+
+class Task(ABC):
+    """One task key.
+
+    Attributes:
+        key: name of the task, such as ``ave``; family: the family it belongs to.
+        version: raised when prompt, target or parser change so that old predictions no longer compare.
+        metric: name of the main metric in what :meth:`judge` returns.
+    """
+
+    family: str
+    metric: str
+    version: int = 1
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def prompt(self, sample: Sample, pack: Pack | None = None) -> tuple[Message, ...]:
+        """System and user turn that ask for the answer of ``sample``."""
+        pack = pack or default_pack()
+        wording = pack.wording(self.key)
+        media = tuple(Part(kind=item.kind, media=item, frames=_frames(item.kind, wording.frames)) for item in sample.media)
+        lead = (Part(kind="text", text=wording.lead),) if wording.lead else ()
+        ask = Part(kind="text", text=pack.instruction(self.key, sample.id).format(**self.fields(sample)))
+        system = (Message("system", (Part(kind="text", text=pack.system),)),) if pack.system else ()
+        return (*system, Message("user", (*lead, *media, ask)))
+
+    def target(self, sample: Sample, pack: Pack | None = None, reasoning: bool = True) -> str:
+        """The text that a model should generate, with the reasoning of the sample in front if it has one.
+
+        Raises:
+            ValueError: the sample has no true answer.
+        """
+        if sample.answer is None:
+            raise ValueError(f"{sample.id}: a target needs the true answer, and this sample has none")
+        answer = self.write(sample.answer, pack or default_pack())
+        return f"{sample.reasoning} {answer}" if reasoning and sample.reasoning else answer
+
+    def parse(self, text: str, sample: Sample | None = None, pack: Pack | None = None) -> Answer | None:
+        """The answer that generated text holds, or None."""
+        return self.read(text, sample, pack).answer
+
+    def read(self, text: str, sample: Sample | None = None, pack: Pack | None = None) -> Parsed:
+        """Answer and reasoning in generated text, or the reason why there is no answer. Never raises."""
+        answer = self.find(text, sample, pack or default_pack())
+        if isinstance(answer, str):
+            return Parsed(reasoning=text.strip() or None, reason=answer)
+        return Parsed(answer=answer, reasoning=split_reasoning(text))
+
+    def fields(self, sample: Sample) -> dict[str, str]:
+        """Values for the placeholders of the instruction."""
+        return {"question": sample.question or "", "options": ", ".join(sample.options)}
+
+    @abstractmethod
+    def write(self, answer: Answer, pack: Pack) -> str:
+        """The answer as text."""
+
+    @abstractmethod
+    def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
+        """The answer in the text, or in words why there is none."""
+
+    @abstractmethod
+    def judge(self, pairs: Sequence[Pair]) -> dict[str, float]:
+        """The official numbers, the main one under :attr:`metric`; no answer counts as wrong."""
+
+    @abstractmethod
+    def constants(self, samples: Sequence[Sample]) -> list[Answer]:
+        """The fixed answers among which the best constant answer is looked for."""
+
+
+def _frames(kind: str, frames: int) -> int | None:
+    return frames if kind == "video" else None
