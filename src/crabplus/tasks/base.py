@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from crabplus.schema import Answer, Message, Parsed, Part, Sample
+from crabplus.schema import Answer, Media, Message, Parsed, Part, Sample
 from crabplus.tasks.packs import Pack, default_pack
 from crabplus.tasks.tags import split_reasoning
 
@@ -18,10 +18,14 @@ class Task(ABC):
         key: name of the task, such as ``ave``; family: the family it belongs to.
         version: raised when prompt, target or parser change so that old predictions no longer compare.
         metric: name of the main metric in what :meth:`judge` returns.
+        needs: what the media must offer: ``picture``, ``film`` (pictures over time), ``sound``.
+        takes_question: whether a question belongs to each sample.
     """
 
     family: str
     metric: str
+    needs: frozenset[str] = frozenset()
+    takes_question: bool = False
     version: int = 1
 
     def __init__(self, key: str) -> None:
@@ -31,7 +35,7 @@ class Task(ABC):
         """System and user turn that ask for the answer of ``sample``."""
         pack = pack or default_pack()
         wording = pack.wording(self.key)
-        media = tuple(Part(kind=item.kind, media=item, frames=_frames(item.kind, wording.frames)) for item in sample.media)
+        media = tuple(self._show(item, pack) for item in sample.media)
         lead = (Part(kind="text", text=wording.lead),) if wording.lead else ()
         ask = Part(kind="text", text=pack.instruction(self.key, sample.id).format(**self.fields(sample)))
         system = (Message("system", (Part(kind="text", text=pack.system),)),) if pack.system else ()
@@ -63,6 +67,9 @@ class Task(ABC):
         """Values for the placeholders of the instruction."""
         return {"question": sample.question or "", "options": ", ".join(sample.options)}
 
+    def _show(self, item: Media, pack: Pack) -> Part:
+        return Part(kind=item.kind, media=item, frames=pack.frames_of(self.key) if item.kind == "video" else None)
+
     @abstractmethod
     def write(self, answer: Answer, pack: Pack) -> str:
         """The answer as text."""
@@ -78,7 +85,3 @@ class Task(ABC):
     @abstractmethod
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
         """The fixed answers among which the best constant answer is looked for."""
-
-
-def _frames(kind: str, frames: int) -> int | None:
-    return frames if kind == "video" else None

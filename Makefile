@@ -1,0 +1,52 @@
+# Each target works on a fresh clone, on a machine that has only Python (3.11 or newer) and make.
+#
+#   make demo          the shipped model answers clips that it has never met; the report is demo/report.html
+#   make test          the fast tests, one process;  make test-slow: kills, several processes, browser, fuzz
+#   make lint          ruff and mypy
+#   make bench         I-LoRA against PEFT's LoRA; results in benchmarks/results/
+#
+# Another Python:      make setup PYTHON=python3.12
+# Another torch build: make setup TORCH_ARGS="--index-url ADDRESS"   or   TORCH="torch==VERSION torchvision==VERSION"
+
+PYTHON ?= python3
+TORCH ?= $(shell grep -E '^torch(vision)?==' constraints.txt)
+TORCH_ARGS ?=
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+BIN := .venv/bin
+UV := $(BIN)/uv pip install --python $(BIN)/python
+READY := .venv/.ready
+PINS := .venv/constraints-but-torch.txt
+export UV_HTTP_TIMEOUT ?= 300
+
+.PHONY: setup demo test test-slow lint bench
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	grep -v -E '^torch(vision)?==' constraints.txt > $(PINS)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
+	$(UV) --constraint $(PINS) $(TORCH_ARGS) $(TORCH)
+	$(UV) --constraint $(PINS) --editable ".[all,dev]"
+	touch $@
+
+demo: $(READY)
+	$(BIN)/crabplus demo --out demo $(DEMO_ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow" $(TEST_ARGS)
+
+# pytest's exit status 5 says that no test was selected
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow $(TEST_ARGS) || test $$? -eq 5
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python benchmarks/run.py

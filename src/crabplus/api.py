@@ -1,0 +1,153 @@
+"""crabplus in Python: load a model once, then ask it about media files."""
+
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from crabplus import media as files
+from crabplus.data import WithSource
+from crabplus.generate import load_adapter, predict
+from crabplus.models import TINY, load_model, resolve
+from crabplus.models.source import Files
+from crabplus.schema import EventsAnswer, Media, Prediction, Sample
+from crabplus.tasks import TASKS, Pack, default_pack, get_task, load_pack
+
+
+class AskError(ValueError):
+    """A question that cannot be put to a file; the message says why and what to do."""
+
+
+class CrabPlus:
+    """A model with its adapter and pack.
+
+    Attributes:
+        model: the loaded model family object; pack: wording and settings.
+    """
+
+    def __init__(self, model: Any, pack: Pack) -> None:
+        self.model, self.pack = model, pack
+        self._lock = Lock()
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path = TINY, adapter: str | Path | None = None, *,
+                        pack: str | Path | None = None, **settings: Any) -> "CrabPlus":  # fmt: skip
+        """Load a model.
+
+        Args:
+            name_or_path: ``tiny`` for the shipped model, a folder, or a hub name.
+            adapter: folder of an adapter; ``"none"`` for the bare base; None for the one shipped with the model, if any.
+            pack: a pack file; None for the one that lies beside the model, else the default one.
+            settings: ``dtype`` (default float32 for the shipped model, else as stored), ``device``, ``attention``.
+        """
+        folder = Path(resolve(name_or_path))
+        chosen = load_pack(pack) if pack else pack_for(name_or_path)
+        if str(name_or_path) == TINY:
+            settings.setdefault("dtype", "float32")
+        model = load_model(name_or_path, chosen.size, **settings)
+        shipped = folder / "adapter"
+        if adapter is None and shipped.is_dir():
+            adapter = shipped
+        if adapter is not None and str(adapter) != "none":
+            load_adapter(model, adapter)
+        return cls(model, chosen)
+
+    def ask(self, media: str | Path, *, task: str, question: str | None = None, sound: str | Path | None = None,
+            start: float | None = None, end: float | None = None) -> Prediction:  # fmt: skip
+        """Ask about one file.
+
+        Args:
+            media: video, audio or image file; task: a task key; question: for keys that take one.
+            sound: file with the sound that goes with a picture or a silent video.
+            start, end: window in seconds; needed where the file is longer than the model is shown at a time.
+
+        Returns:
+            The prediction; times of events are on the file's own clock.
+
+        Raises:
+            AskError: the key needs what the file does not have, or the file is too long. MediaError: unreadable file.
+        """
+        shown = media_for(task, media, sound, start, end, self.pack.longest)
+        sample = Sample(id=Path(media).name, dataset="own", task=task, split="own", media=shown, question=_needed(task, question))
+        with self._lock:
+            (made,) = predict(self.model, WithSource([sample], Files()), self.pack, batch_size=1)
+        if made.error:
+            raise AskError(made.error)
+        return _shifted(made, start or 0.0)
+
+
+def media_for(task: str, path: str | Path, sound: str | Path | None, start: float | None, end: float | None,
+              longest: float) -> tuple[Media, ...]:  # fmt: skip
+    """The media that a task key is shown of a file; see :meth:`CrabPlus.ask`."""
+    if task not in TASKS:
+        get_task(task)  # says which keys there are
+    needs = get_task(task).needs
+    found = files.probe(path)
+    window = _window(path, found.duration, start, end, longest)
+    tracks = () if sound is None else (_sound(sound, window, longest),)
+    if not (found.has_sound or tracks) and "sound" in needs:
+        raise AskError(f"{path} has no sound, and {task} asks for what is heard: name a sound file (--sound FILE)")
+    if not found.has_pictures and needs & {"picture", "film"}:
+        raise AskError(f"{path} has no pictures, and {task} asks for what is seen: name a video or a picture")
+    if "film" in needs and found.kind == "image":
+        raise AskError(f"{path} is a picture, and {task} asks when something happens: name a video")
+    name = str(path)
+    if "picture" in needs and found.kind == "video":
+        return _picture_of_video(name, window, tracks)
+    if found.kind == "video":
+        kind = "file" if tracks else "track" if found.has_sound else "none"
+        return (Media("clip", "video", name, *window, sound=kind, duration=found.duration), *tracks)
+    if found.kind == "audio":
+        return (Media("sound", "audio", name, *window, duration=found.duration),)
+    return (Media("frame", "image", name), *tracks)
+
+
+def _picture_of_video(name: str, window: tuple[float, float], tracks: tuple[Media, ...]) -> tuple[Media, ...]:
+    """The middle picture of the window, and the sound of all of it."""
+    sound = tracks or (Media("sound", "audio", name, *window),)
+    return (Media("frame", "image", name, *window), *sound)
+
+
+def _sound(path: str | Path, window: tuple[float, float] | None, longest: float) -> Media:
+    found = files.probe(path)
+    if not found.has_sound:
+        raise AskError(f"{path} has no sound in it")
+    start, end = window or _window(path, found.duration, None, None, longest) or (0.0, longest)
+    return Media("sound", "audio", str(path), start, min(end, found.duration or end))
+
+
+def _window(path: str | Path, duration: float | None, start: float | None, end: float | None,
+            longest: float) -> Any:  # fmt: skip
+    """The seconds that are meant: by default all, if that is not too long; None for a picture."""
+    if duration is None:
+        return None
+    low, high = start or 0.0, duration if end is None else end
+    if not 0 <= low < high or low >= duration:
+        raise AskError(f"{path} lasts {duration:.1f} s: the window {low:g} to {high:g} s is not in it")
+    if high - low > longest + 0.5:
+        raise AskError(
+            f"{path}: {high - low:.1f} s are more than the {longest:g} s that the model is shown at a time; "
+            f"name a window, such as --start {low:g} --end {low + longest:g}"
+        )
+    return low, min(high, duration, low + longest)
+
+
+def _needed(task: str, question: str | None) -> str | None:
+    if get_task(task).takes_question and not question:
+        raise AskError(f"{task} answers a question, and there is none: name it (--question ...)")
+    if question and not get_task(task).takes_question:
+        raise AskError(f"{task} takes no question; avqa does")
+    return question
+
+
+def _shifted(made: Prediction, start: float) -> Prediction:
+    if isinstance(made.answer, EventsAnswer) and start:
+        events = tuple(replace(e, start=e.start + start, end=e.end + start) for e in made.answer.events)
+        return replace(made, answer=EventsAnswer(events))
+    return made
+
+
+def pack_for(name_or_path: str | Path) -> Pack:
+    """The pack that lies beside a model; the default one where there is none."""
+    path = Path(resolve(name_or_path)) / "pack.yaml"
+    return load_pack(path) if path.is_file() else default_pack()

@@ -1,0 +1,186 @@
+"""The ``crabplus`` command. Everything heavy is imported inside the commands, so that ``--help`` answers at once."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from crabplus import __version__
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="One audio-visual language model for many tasks: what is heard and seen, when, and where.",
+)  # fmt: skip
+build_app = typer.Typer(no_args_is_help=True, help="Build a folder of samples.")
+app.add_typer(build_app, name="build")
+
+Out = Annotated[Path, typer.Option(help="Folder to write to.")]
+Seed = Annotated[int, typer.Option(help="Another seed makes other clips.")]
+Keys = Annotated[str, typer.Option(help="Task keys, with commas between them.")]
+Model = Annotated[str, typer.Option(help="'tiny' for the shipped model, a folder, or a hub name.")]
+Adapter = Annotated[str | None, typer.Option(help="Folder of an adapter; 'none' for the bare base.")]
+Data = Annotated[Path, typer.Option(help="AV-UIE v2 folder.")]
+Split = Annotated[str, typer.Option(help="Split of the data.")]
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"crabplus {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    out: Out = Path("demo"),
+    samples: Annotated[int, typer.Option(min=1, help="Clips of each task key.")] = 16,
+    seed: Seed = 0,
+) -> None:
+    """Make unseen clips, answer every key, and write report.html and scores.json."""
+    from rich.console import Console
+
+    from crabplus.demo import run_demo
+    from crabplus.report.table import score_table
+
+    made = run_demo(out, samples, seed, _track)
+    Console().print(score_table(made.scores, made.off, title="crabplus-tiny on unseen Tidepool clips"))
+    typer.echo(f"report: {made.report}\nscores: {made.numbers}")
+
+
+@app.command()
+def ask(
+    file: Annotated[Path, typer.Argument(help="Video, audio or picture.")],
+    task: Annotated[str, typer.Option(help="Task key: ave, avqa or arig.")],
+    question: Annotated[str | None, typer.Option(help="For avqa.")] = None,
+    sound: Annotated[Path | None, typer.Option(help="Sound that goes with a picture or a silent video.")] = None,
+    start: Annotated[float | None, typer.Option(help="Window in seconds: start.")] = None,
+    end: Annotated[float | None, typer.Option(help="Window in seconds: end.")] = None,
+    model: Model = "tiny",
+    adapter: Adapter = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the prediction as JSON.")] = False,
+) -> None:
+    """Ask a model about one media file."""
+    with _clear_errors():
+        from crabplus.api import CrabPlus, media_for, pack_for
+        from crabplus.schema import to_json
+
+        media_for(task, file, sound, start, end, pack_for(model).longest)  # refuse before the model loads
+        plus = CrabPlus.from_pretrained(model, adapter)
+        made = plus.ask(file, task=task, question=question, sound=sound, start=start, end=end)
+    typer.echo(to_json(made) if json else _in_words(made))
+
+
+@build_app.command("tidepool")
+def build_tidepool(
+    out: Out,
+    keys: Keys = "ave,avqa,arig",
+    split: Split = "train",
+    samples: Annotated[int, typer.Option(min=1, help="Clips of each key.")] = 100,
+    seed: Seed = 0,
+    level: Annotated[str, typer.Option(help="How hard the world is.")] = "standard",
+) -> None:
+    """Film Tidepool clips with exact ground truth."""
+    with _clear_errors():
+        from crabplus.tidepool.build import build
+
+        names = _split(keys)
+        made = sum(1 for _ in _track(build(out, names, split, samples, seed, level), "filming", samples * len(names)))
+    typer.echo(f"{made} samples of {', '.join(names)} in {out}")
+
+
+@app.command()
+def predict(
+    data: Data,
+    keys: Keys,
+    out: Annotated[Path, typer.Option(help="File for the predictions, a line of JSON each.")],
+    split: Split = "test",
+    model: Model = "tiny",
+    adapter: Adapter = None,
+    batch_size: Annotated[int, typer.Option(min=1)] = 8,
+) -> None:
+    """Answer every sample of a data folder."""
+    with _clear_errors():
+        from crabplus.api import CrabPlus
+        from crabplus.data import WithSource
+        from crabplus.datasets.avuie import read
+        from crabplus.generate import predict as answer
+        from crabplus.models.source import Files
+        from crabplus.schema import to_json
+
+        samples = [sample for key in _split(keys) for sample in read(data, key, split)]
+        plus = CrabPlus.from_pretrained(model, adapter)
+        made = answer(plus.model, WithSource(samples, Files(data)), plus.pack, batch_size)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("w", encoding="utf-8") as file:
+            for prediction in _track(made, "answering", len(samples)):
+                file.write(to_json(prediction) + "\n")
+                file.flush()
+    typer.echo(f"{len(samples)} predictions in {out}")
+
+
+@app.command()
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(help="File that 'predict' wrote.")],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="File for the scores.")] = Path("scores.json"),
+    split: Split = "test",
+    keys: Annotated[str | None, typer.Option(help="Task keys; default: those of the predictions.")] = None,
+) -> None:
+    """Score predictions with the official metric of each key."""
+    with _clear_errors():
+        from rich.console import Console
+
+        from crabplus.datasets.avuie import read
+        from crabplus.evaluate import evaluate as judge
+        from crabplus.evaluate import read_predictions, write_scores
+        from crabplus.report.table import score_table
+
+        said = read_predictions(predictions)
+        names = _split(keys) if keys else tuple(dict.fromkeys(prediction.task for prediction in said))
+        scores = judge([sample for key in names for sample in read(data, key, split)], said)
+        write_scores(out, scores)
+    Console().print(score_table(scores))
+    typer.echo(f"scores: {out}")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+class _clear_errors:
+    """Ends the command with the message of an error that a user can mend, in place of a traceback."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, ValueError | KeyError | OSError):
+            typer.secho(f"error: {error.args[0] if isinstance(error, KeyError) else error}", err=True, fg="red")
+            raise typer.Exit(2) from None
+
+
+def _split(keys: str) -> tuple[str, ...]:
+    return tuple(key.strip() for key in keys.split(",") if key.strip())
+
+
+def _track(items: Iterable[Any], heading: str, total: int) -> Iterator[Any]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        yield from progress.track(items, total=total, description=heading)
+
+
+def _in_words(made: Any) -> str:
+    from crabplus.report.card import describe
+
+    from crabplus.schema import Sample
+
+    sample = Sample(id=made.id, dataset="own", task=made.task, split="own")
+    answer = describe(made.answer, sample) if made.answer else f"no answer: {made.reason}"
+    return f"{answer}\n  {made.reasoning}" if made.reasoning else answer
+
+
+if __name__ == "__main__":
+    main()

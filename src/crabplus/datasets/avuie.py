@@ -1,0 +1,46 @@
+"""The AV-UIE v2 folder: ``<key>/<split>.jsonl`` with a sample a line, and media files beside it.
+
+Paths in a sample are relative to the folder.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from crabplus.schema import Sample, SchemaError, from_json, to_json
+
+
+def index_path(root: str | Path, key: str, split: str) -> Path:
+    """Where the index of a key and split is."""
+    return Path(root) / key / f"{split}.jsonl"
+
+
+def write(root: str | Path, key: str, split: str, samples: Iterable[Sample]) -> Path:
+    """Write an index; it appears whole or not at all."""
+    path = index_path(root, key, split)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        for sample in samples:
+            file.write(to_json(sample) + "\n")
+    os.replace(partial, path)
+    return path
+
+
+def read(root: str | Path, key: str, split: str) -> Iterator[Sample]:
+    """The samples of a key and split.
+
+    Raises:
+        FileNotFoundError: there is no such index; names those that are there.
+        SchemaError: a line that is no sample; names file and line.
+    """
+    path = index_path(root, key, split)
+    if not path.is_file():
+        found = sorted(str(item.relative_to(root)) for item in Path(root).glob("*/*.jsonl")) if Path(root).is_dir() else []
+        raise FileNotFoundError(f"{path} is not there; {root} holds {', '.join(found) or 'no index'}")
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield from_json(line, Sample)
+            except SchemaError as error:
+                raise SchemaError(f"{path}, line {number}: {error}") from error

@@ -1,0 +1,160 @@
+"""From predictions to scores, one per task key. Nothing is dropped: what is missing or unreadable counts as wrong."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from crabplus.metrics.bootstrap import interval
+from crabplus.schema import Answer, Prediction, Sample, SchemaError, Score, from_json
+from crabplus.tasks import get_task
+from crabplus.tasks.base import Pair, Task
+
+__all__ = ["EvaluationError", "credit", "evaluate", "read_predictions", "write_scores"]
+
+R = TypeVar("R", Sample, Prediction)
+Row = tuple[Sample, Prediction | None]
+"""A sample with its prediction; None where there is none."""
+
+
+class EvaluationError(ValueError):
+    """Samples and predictions that do not belong together; the message names the id."""
+
+
+def evaluate(
+    samples: Iterable[Sample], predictions: Iterable[Prediction], *, rounds: int = 1000, seed: int = 0
+) -> dict[str, Score]:
+    """Score of each task key, in the order in which the keys appear among the samples.
+
+    A sample without a prediction is counted as missing, a prediction without a readable answer as unparsable, one that
+    carries an error under ``others["errors"]``; all three are wrong answers and stay in every mean.
+
+    Args:
+        samples: samples with true answers, of one or more keys.
+        predictions: at most one for each sample, found by task and id.
+        rounds: draws of the bootstrap behind ``ci95``.
+        seed: of these draws.
+
+    Raises:
+        EvaluationError: two samples or two predictions of one id, a prediction of no sample, a sample without a true
+            answer; names task and id.
+    """
+    rows: dict[str, list[Row]] = {}
+    for row in _match(samples, predictions):
+        rows.setdefault(row[0].task, []).append(row)
+    return {key: _score(get_task(key), rows[key], rounds, seed) for key in rows}
+
+
+def credit(sample: Sample, prediction: Prediction | None) -> float | None:
+    """The main metric of its task over this one sample, 0..1; None where the sample has no true answer."""
+    return None if sample.answer is None else _main(get_task(sample.task), [(sample, _answer(prediction))])
+
+
+def _match(samples: Iterable[Sample], predictions: Iterable[Prediction]) -> list[Row]:
+    """Every sample with its prediction, in the order of the samples."""
+    asked: dict[tuple[str, str], Sample] = {}
+    said: dict[tuple[str, str], Prediction] = {}
+    for sample in samples:
+        if sample.answer is None:
+            raise EvaluationError(f"{sample.task}: sample {sample.id!r} has no true answer to compare with")
+        _add(asked, sample, "samples")
+    for prediction in predictions:
+        _add(said, prediction, "predictions")
+        if (prediction.task, prediction.id) not in asked:
+            raise EvaluationError(
+                f"{prediction.task}: prediction {prediction.id!r} belongs to no sample; "
+                "evaluate it with the data and split it was made from"
+            )
+    return [(sample, said.get(name)) for name, sample in asked.items()]
+
+
+def _add(found: dict[tuple[str, str], R], record: R, kind: str) -> None:
+    name = record.task, record.id
+    if name in found:
+        raise EvaluationError(f"{record.task}: id {record.id!r} stands twice among the {kind}; keep one of them")
+    found[name] = record
+
+
+def _answer(prediction: Prediction | None) -> Answer | None:
+    return None if prediction is None or prediction.error is not None else prediction.answer
+
+
+def _score(task: Task, rows: Sequence[Row], rounds: int, seed: int) -> Score:
+    pairs = [(sample, _answer(prediction)) for sample, prediction in rows]
+    said = [prediction for _, prediction in rows if prediction is not None]
+    numbers = task.judge(pairs)
+    others = {name: value for name, value in numbers.items() if name != task.metric}
+    return Score(
+        metric=task.metric,
+        score=float(numbers[task.metric]),
+        constant=_best_constant(task, [sample for sample, _ in rows]),
+        n=len(rows),
+        unparsable=sum(prediction.answer is None and prediction.error is None for prediction in said),
+        missing=len(rows) - len(said),
+        ci95=_interval(task, pairs, rounds, seed),
+        others={**others, "errors": sum(prediction.error is not None for prediction in said)},
+    )
+
+
+def _main(task: Task, pairs: Sequence[Pair]) -> float:
+    return float(task.judge(pairs)[task.metric])
+
+
+def _best_constant(task: Task, samples: Sequence[Sample]) -> float:
+    """What the best fixed answer scores on these samples; 0 where the task knows no such answer."""
+    answers = task.constants(samples)
+    return max((_main(task, [(sample, answer) for sample in samples]) for answer in answers), default=0.0)
+
+
+def _interval(task: Task, pairs: Sequence[Pair], rounds: int, seed: int) -> tuple[float, float]:
+    """Bootstrap over samples.
+
+    Most official metrics are means over samples: each sample is then judged once, alone, and the draws average these
+    numbers. Whether a metric is such a mean shows in the numbers themselves: they average to it. Else every draw is
+    judged anew.
+    """
+    credits = np.array([_main(task, [pair]) for pair in pairs])
+    if np.isclose(credits.mean(), _main(task, pairs), rtol=0.0, atol=1e-9):
+        return interval(lambda drawn: float(credits[drawn].mean()), len(pairs), seed, rounds)
+    return interval(lambda drawn: _main(task, [pairs[i] for i in drawn]), len(pairs), seed, rounds)
+
+
+def read_predictions(path: str | Path) -> list[Prediction]:
+    """Predictions from a file with one JSON record per line; blank lines are passed over.
+
+    Raises:
+        SchemaError: a line that is no prediction; names file and line.
+    """
+    predictions = []
+    with Path(path).open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                try:
+                    predictions.append(from_json(line, Prediction))
+                except SchemaError as error:
+                    raise SchemaError(f"{path}, line {number}: {error}") from error
+    return predictions
+
+
+def write_scores(path: str | Path, scores: Mapping[str, Score], off: Mapping[str, Score] | None = None) -> None:
+    """Write ``scores.json``: per key the fields of :class:`~crabplus.schema.Score`, whole or not at all.
+
+    Args:
+        path: the file; its folder is made if need be.
+        scores: score of each key.
+        off: scores of the same keys with the adapter off; their main number is added as ``adapter_off``.
+    """
+    without = {key: {"adapter_off": score.score} for key, score in (off or {}).items()}
+    content = {key: {**asdict(score), **without.get(key, {})} for key, score in scores.items()}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

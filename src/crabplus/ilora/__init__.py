@@ -1,0 +1,20 @@
+"""I-LoRA: one shared matrix A, several heads B, and a router that mixes the heads for each token.
+
+A PEFT method of its own; importing this package registers it, after which ``get_peft_model``, ``save_pretrained`` and
+``PeftModel.from_pretrained`` know it. It works with torch, transformers and peft alone. Source: arXiv 2603.04128.
+"""
+
+from crabplus.ilora.config import ILoraConfig
+from crabplus.ilora.layer import ILoraLayer, Linear
+from crabplus.ilora.model import ILoraModel, adapted_layers
+from crabplus.ilora.presets import AS_PUBLISHED, LANGUAGE_MODEL_ONLY, PRESETS
+from crabplus.ilora.published import convert_published, load_published
+from crabplus.ilora.register import register
+from crabplus.ilora.routing import Routing, record_routing
+
+__all__ = [
+    "AS_PUBLISHED", "LANGUAGE_MODEL_ONLY", "PRESETS", "ILoraConfig", "ILoraLayer", "ILoraModel", "Linear", "Routing",
+    "adapted_layers", "convert_published", "load_published", "record_routing",
+]  # fmt: skip
+
+register(ILoraConfig, ILoraModel)

@@ -1,0 +1,81 @@
+"""The settings of an I-LoRA adapter."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from peft.config import PeftConfig
+
+from crabplus.ilora.peft_type import ILORA
+from crabplus.ilora.presets import PRESETS
+
+
+@dataclass
+class ILoraConfig(PeftConfig):
+    """The settings of an I-LoRA adapter. Published: r 128, lora_alpha 256, num_heads 3, lora_dropout 0.1.
+
+    Attributes:
+        r: rank R of the shared matrix A (R x in) and of every head B_i (out x R).
+        lora_alpha: the update is scaled by lora_alpha / r.
+        num_heads: heads H of the adapter (not of attention); the router has one row for each.
+        lora_dropout: probability of dropout before A; the router sees the input without it.
+        target_modules: names (suffix match), a regular expression over full names, ``all-linear``, or the name of a
+            preset: ``language-model-only`` or ``as-published``.
+        exclude_modules: names (suffix match) or a regular expression; these are left alone.
+        modules_to_save: modules trained and saved whole beside the adapter.
+        init_weights: True starts every head at zero, so that the adapted model equals its base; False draws it.
+        layers_to_transform: layer numbers to adapt, with ``target_modules`` as names.
+        layers_pattern: name of the list that ``layers_to_transform`` counts in.
+        bias: only ``none``.
+
+    Raises:
+        ValueError: a setting out of range, or two that exclude each other.
+    """
+
+    r: int = field(default=16, metadata={"help": "Rank of the shared matrix A and of every head."})
+    lora_alpha: float = field(default=32, metadata={"help": "The update is scaled by lora_alpha / r."})
+    num_heads: int = field(default=3, metadata={"help": "Number of heads B that the router mixes."})
+    lora_dropout: float = field(default=0.0, metadata={"help": "Dropout before A; the router sees none."})
+    target_modules: Collection[str] | str | None = field(
+        default=None, metadata={"help": "Names, a regular expression, 'all-linear', or the name of a preset."}
+    )
+    exclude_modules: Collection[str] | str | None = field(
+        default=None, metadata={"help": "Names or a regular expression."}
+    )
+    modules_to_save: list[str] | None = field(default=None, metadata={"help": "Modules trained and saved whole."})
+    init_weights: bool = field(default=True, metadata={"help": "Start every head at zero."})
+    layers_to_transform: list[int] | int | None = field(default=None, metadata={"help": "Layer numbers to adapt."})
+    layers_pattern: list[str] | str | None = field(default=None, metadata={"help": "Name of the list of layers."})
+    bias: str = field(default="none", metadata={"help": "Only 'none'."})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.peft_type = ILORA
+        if isinstance(self.target_modules, str):
+            self.target_modules = PRESETS.get(self.target_modules, self.target_modules)
+        self.target_modules = _as_set(self.target_modules)
+        self.exclude_modules = _as_set(self.exclude_modules)
+        self._check_numbers()
+        self._check_layers()
+
+    def _check_numbers(self) -> None:
+        for name in ("r", "num_heads"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}: a whole number from 1 on wanted, got {value!r}")
+        if not 0.0 <= self.lora_dropout < 1.0:
+            raise ValueError(f"lora_dropout: a probability below 1 wanted, got {self.lora_dropout!r}")
+        if self.bias != "none":
+            raise ValueError(f"bias: I-LoRA trains no biases, only 'none' is possible, got {self.bias!r}")
+
+    def _check_layers(self) -> None:
+        if isinstance(self.target_modules, str):
+            for name in ("layers_to_transform", "layers_pattern"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} goes with target_modules as a list of names, not as a string")
+        if self.layers_pattern is not None and self.layers_to_transform is None:
+            raise ValueError("layers_pattern goes with layers_to_transform")
+
+
+def _as_set(names: Collection[str] | str | None) -> Collection[str] | str | None:
+    """PEFT keeps names as a set, and writes that to JSON as a list."""
+    return set(names) if isinstance(names, list | tuple) else names

@@ -1,0 +1,69 @@
+"""Puts I-LoRA layers into a model."""
+
+import logging
+from collections import Counter
+from typing import Any, NoReturn
+
+from peft import PeftModel
+from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
+from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+from torch import nn
+
+from crabplus.ilora.config import ILoraConfig
+from crabplus.ilora.layer import MERGE_REFUSED, ILoraLayer, Linear
+from crabplus.ilora.peft_type import PREFIX
+
+logger = logging.getLogger(__name__)
+
+
+class ILoraModel(BaseTuner):
+    """The tuner that PEFT calls: replaces the target modules of a model by :class:`Linear` layers, in place."""
+
+    prefix: str = PREFIX
+    tuner_layer_cls = ILoraLayer
+    target_module_mapping = TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+
+    def _create_and_replace(
+        self,
+        peft_config: ILoraConfig,
+        adapter_name: str,
+        target: nn.Module,
+        target_name: str,
+        parent: nn.Module,
+        current_key: str,
+        **_: Any,
+    ) -> None:
+        if isinstance(target, ILoraLayer):
+            target.update_layer(adapter_name, peft_config, inference_mode=peft_config.inference_mode)
+            return
+        base = target.get_base_layer() if isinstance(target, BaseTunerLayer) else target
+        if not isinstance(base, nn.Linear):
+            raise TypeError(f"I-LoRA adapts linear layers; {current_key!r} is a {type(base).__name__}")
+        layer = Linear(target, adapter_name, peft_config)
+        if adapter_name not in self.active_adapters:
+            layer.requires_grad_(False)
+        self._replace_module(parent, target_name, layer, target)
+
+    def _post_injection_hook(self, model: nn.Module, config: ILoraConfig, adapter_name: str) -> None:
+        names = adapted_layers(model, adapter_name)
+        parts = Counter(name.split(".layers.")[0].split(".blocks.")[0] for name in names)
+        counts = ", ".join(f"{count} in {part}" for part, count in parts.items())
+        logger.info("I-LoRA adapter %r adapts %d layers: %s", adapter_name, len(names), counts)
+        logger.debug("I-LoRA adapter %r adapts:\n%s", adapter_name, "\n".join(names))
+
+    def _check_merge_allowed(self) -> NoReturn:
+        raise ValueError(MERGE_REFUSED)
+
+
+def bare_model(model: nn.Module) -> nn.Module:
+    """The model itself, without the wrapper that ``get_peft_model`` puts around it."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def adapted_layers(model: nn.Module, adapter_name: str | None = None) -> list[str]:
+    """Names of the layers of a model that carry an I-LoRA adapter (of this name, if one is given), in order."""
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, ILoraLayer) and (adapter_name is None or adapter_name in module.ilora_A)
+    ]

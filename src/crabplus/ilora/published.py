@@ -1,0 +1,158 @@
+"""Reads the published weights (GeWu-Lab/Crab_Plus, ``finetune_weights.bin``).
+
+Its keys are ``base_model.model.<thinker path>.<module>.{lora_route,lora_A,lora_B0,lora_B1,...}.weight``, with module
+paths of an older transformers: ``audio_tower.``, ``visual.`` and ``model.`` have since moved under ``model.``.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from crabplus.ilora.config import ILoraConfig
+from crabplus.ilora.layer import ILoraLayer
+from crabplus.ilora.model import bare_model
+from crabplus.ilora.presets import AS_PUBLISHED, LANGUAGE_MODEL_ONLY
+
+_KEY = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<part>route|A|B(?P<head>\d+))\.weight")
+_MOVED = {"audio_tower.": "model.audio_tower.", "visual.": "model.visual.", "model.": "model.language_model."}
+_SETTLED = tuple(_MOVED.values())
+_SHOWN = 5
+
+
+class PublishedWeightsError(ValueError):
+    """Published weights that do not fit; the message names the first keys that are wrong."""
+
+
+def load_published(model: nn.Module, path: str | PathLike[str], adapter_name: str = "default") -> None:
+    """Copy published weights into the I-LoRA adapter of a model; nothing is copied unless every key fits.
+
+    Args:
+        model: a thinker with an I-LoRA adapter, wrapped by PEFT or not.
+        path: the ``finetune_weights.bin``, read with ``weights_only=True``.
+        adapter_name: the adapter to fill.
+
+    Raises:
+        PublishedWeightsError: keys that are missing, unexpected or of another shape.
+    """
+    state = _read(path)
+    root = bare_model(model)
+    slots = {
+        key: slot
+        for name, module in root.named_modules()
+        if isinstance(module, ILoraLayer) and adapter_name in module.ilora_A
+        for key, slot in _slots(name, module, adapter_name).items()
+    }
+    if not slots:
+        raise PublishedWeightsError(f"the model has no I-LoRA adapter named {adapter_name!r}")
+    _check(state, slots, Path(path))
+    with torch.no_grad():
+        for key, slot in slots.items():
+            slot.copy_(state[key])
+
+
+def convert_published(path: str | PathLike[str], out_folder: str | PathLike[str], **config: Any) -> ILoraConfig:
+    """Turn published weights into a PEFT adapter folder (``adapter_config.json`` and safetensors, in the same dtype).
+
+    Rank and number of heads are read from the shapes, alpha and dropout from an ``adapter_config.json`` beside the
+    weights; ``config`` goes to :class:`ILoraConfig` and overrides them.
+
+    Raises:
+        PublishedWeightsError: a key that is not understood, heads that are missing, or no alpha to be found.
+    """
+    state = _read(path)
+    tensors = {f"base_model.model.{key}": tensor for key, tensor in _join(state).items()}
+    settings = {**_settings(state, Path(path)), **config}
+    if "lora_alpha" not in settings:
+        raise PublishedWeightsError(f"{path}: no adapter_config.json beside it; pass lora_alpha (published: 256)")
+    adapter = ILoraConfig(**settings)
+    adapter.inference_mode = True
+    folder = Path(out_folder)
+    adapter.save_pretrained(str(folder))
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    return adapter
+
+
+def _read(path: str | PathLike[str]) -> dict[str, Tensor]:
+    """The published tensors by ``<module path of today>.<part>`` with part ``route``, ``A``, ``B0``, ``B1``, ..."""
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    strange = [key for key in state if not _KEY.fullmatch(key)]
+    if strange:
+        raise PublishedWeightsError(f"{path}: not the keys of published weights: {_first(strange)}")
+    return {_renamed(key): tensor for key, tensor in state.items()}
+
+
+def _renamed(key: str) -> str:
+    match = _KEY.fullmatch(key)
+    assert match is not None
+    path = match["path"]
+    if not path.startswith(_SETTLED):
+        old = next((old for old in _MOVED if path.startswith(old)), "")
+        path = _MOVED.get(old, "") + path.removeprefix(old)
+    return f"{path}.{match['part']}"
+
+
+def _slots(name: str, layer: ILoraLayer, adapter_name: str) -> dict[str, Tensor]:
+    """Where each published tensor of one layer belongs: a view of the parameter, of the same shape."""
+    heads = layer.ilora_B[adapter_name].data.split(layer.r[adapter_name], dim=1)
+    slots = {f"{name}.B{i}": head for i, head in enumerate(heads)}
+    slots[f"{name}.A"] = layer.ilora_A[adapter_name].data
+    slots[f"{name}.route"] = layer.ilora_router[adapter_name].data
+    return slots
+
+
+def _check(state: Mapping[str, Tensor], slots: Mapping[str, Tensor], path: Path) -> None:
+    both = state.keys() & slots.keys()
+    misshapen = [
+        f"{key} (published {tuple(state[key].shape)}, model {tuple(slots[key].shape)})"
+        for key in sorted(both)
+        if state[key].shape != slots[key].shape
+    ]
+    wrong = {
+        "missing": sorted(slots.keys() - state.keys()),
+        "unexpected": sorted(state.keys() - slots.keys()),
+        "misshapen": misshapen,
+    }
+    problems = [f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in wrong.items() if keys]
+    if problems:
+        raise PublishedWeightsError(f"{path}: does not fit the adapter of the model; " + "; ".join(problems))
+
+
+def _first(keys: list[str]) -> str:
+    return ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")
+
+
+def _join(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The parameters of each layer, the heads put side by side: ``<path>.ilora_A``, ``.ilora_B``, ``.ilora_router``."""
+    joined: dict[str, Tensor] = {}
+    for path in dict.fromkeys(key.rpartition(".")[0] for key in state):
+        parts = {key.rpartition(".")[2]: tensor for key, tensor in state.items() if key.rpartition(".")[0] == path}
+        heads = len(parts) - 2
+        missing = [name for name in ("A", "route", *(f"B{i}" for i in range(heads))) if name not in parts]
+        if missing or heads < 1 or parts["route"].shape[0] != heads:
+            raise PublishedWeightsError(f"{path}: its parts do not make a layer: {sorted(parts)}")
+        joined[f"{path}.ilora_A"] = parts["A"].contiguous()
+        joined[f"{path}.ilora_B"] = torch.cat([parts[f"B{i}"] for i in range(heads)], dim=1)
+        joined[f"{path}.ilora_router"] = parts["route"].contiguous()
+    return joined
+
+
+def _settings(state: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
+    shapes = {key.rpartition(".")[2]: tensor.shape for key, tensor in state.items()}
+    towers = any(key.startswith(("model.audio_tower.", "model.visual.")) for key in state)
+    settings: dict[str, Any] = {
+        "r": shapes["A"][0],
+        "num_heads": shapes["route"][0],
+        "target_modules": AS_PUBLISHED if towers else LANGUAGE_MODEL_ONLY,
+    }
+    beside = path.with_name("adapter_config.json")
+    if beside.exists():
+        published = json.loads(beside.read_text(encoding="utf-8"))
+        settings |= {key: published[key] for key in ("lora_alpha", "lora_dropout") if key in published}
+    return settings

@@ -1,0 +1,184 @@
+"""Which format a file holds, told by its content, and whether the file is there to its end.
+
+A demuxer reads a file that was cut as far as it goes and says nothing. Most containers state their own length, so a cut
+shows in a few reads and without decoding.
+"""
+
+import os
+import struct
+import zlib
+from typing import BinaryIO
+
+from crabplus.media.errors import MediaError
+
+__all__ = ["IMAGES", "identify", "mp3_states_length"]
+
+IMAGES = ("jpeg", "png")
+_IMAGE_NAMES = frozenset((".jpg", ".jpeg", ".png"))
+_CLIP_NAMES = frozenset(
+    (".mp4", ".m4v", ".mov", ".3gp", ".avi", ".mkv", ".webm", ".wav", ".mp3", ".flac", ".m4a", ".ogg", ".oga", ".opus")
+)
+_BOXES = frozenset((b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"styp"))
+_UNKNOWN_RIFF = 0x7FFFF000  # writers that cannot seek back leave 0 or a value from here on as the length
+_LAST_OGG_PAGE = 65_307  # bytes of the longest page
+
+
+def identify(path: str) -> str:
+    """The format in the file: mov, avi, matroska, wav, mp3, flac, ogg, jpeg or png.
+
+    Raises:
+        MediaError: no file, an empty one, an unknown format, one of another kind than the name says, or one cut short.
+    """
+    try:
+        if not os.path.exists(path):
+            raise MediaError(path, "no such file")
+        if not os.path.isfile(path):
+            raise MediaError(path, "is a directory" if os.path.isdir(path) else "is not a regular file")
+        size = os.path.getsize(path)
+        if size == 0:
+            raise MediaError(path, "is empty (0 bytes)")
+        with open(path, "rb") as file:
+            return _identify(path, file, size)
+    except OSError as error:
+        raise MediaError(path, f"cannot be opened: {error.strerror or error}") from error
+
+
+def _identify(path: str, file: BinaryIO, size: int) -> str:
+    head = file.read(4096)
+    found = _sniff(head)
+    if found == "mp3" and head[:3] == b"ID3":  # a flac file may carry the same tag in front
+        file.seek(_after_id3(head))
+        found = "flac" if file.read(4) == b"fLaC" else "mp3"
+    suffix = os.path.splitext(path)[1].lower()
+    if found is None:
+        raise MediaError(path, f"holds no known picture, sound or video: it starts with {head[:12]!r}")
+    if suffix in (_CLIP_NAMES if found in IMAGES else _IMAGE_NAMES):
+        kind = f"a {found} picture" if found in IMAGES else f"sound or video ({found})"
+        raise MediaError(path, f"is mislabelled: its name ends in {suffix}, but it holds {kind}; rename it")
+    lack = _lack(found, file, size)
+    if lack:
+        raise MediaError(path, f"is cut short or damaged: {lack}")
+    return found
+
+
+def _sniff(head: bytes) -> str | None:
+    if head[4:8] in _BOXES:
+        return "mov"
+    head = head.lstrip(b"\0")
+    if head[:4] in (b"RIFF", b"RF64"):
+        return {b"WAVE": "wav", b"AVI ": "avi"}.get(head[8:12])
+    for magic, name in (
+        (b"\x1a\x45\xdf\xa3", "matroska"), (b"fLaC", "flac"), (b"OggS", "ogg"), (b"ID3", "mp3"),
+        (b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"),
+    ):  # fmt: skip
+        if head.startswith(magic):
+            return name
+    # the eleven sync bits of an MPEG audio frame, then a layer that is not the reserved one
+    return "mp3" if len(head) > 3 and head[0] == 0xFF and head[1] >= 0xE0 and head[1] & 0x06 else None
+
+
+def _lack(found: str, file: BinaryIO, size: int) -> str | None:
+    """What shows that the file of ``size`` bytes is not whole; None if nothing does."""
+    check = {
+        "mov": _lack_mov, "wav": _lack_riff, "avi": _lack_riff, "matroska": _lack_matroska, "ogg": _lack_ogg,
+        "jpeg": _lack_jpeg, "png": _lack_png,
+    }.get(found)  # fmt: skip
+    file.seek(0)
+    try:
+        return check(file, size) if check else None
+    except (struct.error, IndexError):
+        return "it ends within its own header"
+
+
+def _past_end(wanted: int, size: int) -> str | None:
+    return f"it should have {wanted} bytes and has {size}" if wanted > size else None
+
+
+def _lack_mov(file: BinaryIO, size: int) -> str | None:
+    at, names = 0, set()
+    while at + 8 <= size:
+        file.seek(at)
+        length, name = struct.unpack(">I4s", file.read(8))
+        head = 8
+        if length == 1:
+            length, head = struct.unpack(">Q", file.read(8))[0], 16
+        names.add(name)
+        if length == 0:  # to the end of the file
+            break
+        if name in (b"moov", b"mdat", b"moof") and at + length > size:
+            return _past_end(at + length, size)
+        if length < head:
+            break
+        at += length
+    return None if b"moov" in names else "its index (the moov box) is missing"
+
+
+def _lack_riff(file: BinaryIO, size: int) -> str | None:
+    name, length = struct.unpack("<4sI", file.read(8))
+    return None if name == b"RF64" or not 0 < length < _UNKNOWN_RIFF else _past_end(length + 8, size + 1)
+
+
+def _lack_matroska(file: BinaryIO, size: int) -> str | None:
+    file.seek(4)
+    header = _vint(file)
+    file.seek((header or 0), os.SEEK_CUR)
+    if file.read(4) != b"\x18\x53\x80\x67":
+        return "its first segment is missing"
+    length = _vint(file)
+    return None if length is None else _past_end(file.tell() + length, size)
+
+
+def _vint(file: BinaryIO) -> int | None:
+    """An EBML length; None where it is the reserved value 'unknown'."""
+    first = file.read(1)[0]
+    more = 8 - first.bit_length()
+    value = int.from_bytes(bytes((first & (0x7F >> more),)) + file.read(more), "big")
+    return None if value == (1 << 7 * (more + 1)) - 1 else value
+
+
+def _lack_ogg(file: BinaryIO, size: int) -> str | None:
+    start = max(0, size - _LAST_OGG_PAGE)
+    file.seek(start)
+    tail = file.read()
+    at = tail.rfind(b"OggS\0")
+    if at < 0:
+        return "its last page is missing"
+    segments = tail[at + 26]
+    table = tail[at + 27 : at + 27 + segments]
+    return _past_end(start + at + 27 + segments + sum(table) + segments - len(table), size)
+
+
+def _lack_jpeg(file: BinaryIO, size: int) -> str | None:
+    data, at = file.read(), 2
+    while data[at : at + 1] == b"\xff" and data[at + 1] != 0xDA:  # what precedes the picture, a thumbnail perhaps
+        at += 1 if data[at + 1] == 0xFF else 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
+    return None if data.find(b"\xff\xd9", at) > 0 else "the end of its picture is missing"
+
+
+def _lack_png(file: BinaryIO, size: int) -> str | None:
+    data, at = file.read(), 8
+    while at < size:
+        length, name = struct.unpack(">I4s", data[at : at + 8])
+        end = at + 12 + length
+        if end > size:
+            return _past_end(end, size)
+        if zlib.crc32(data[at + 4 : end - 4]) != struct.unpack(">I", data[end - 4 : end])[0]:
+            return f"the checksum of its {name.decode('latin-1')} chunk is wrong"
+        if name == b"IEND":
+            return None
+        at = end
+    return "the end of its picture is missing"
+
+
+def _after_id3(head: bytes) -> int:
+    sizes = head[6:10]
+    return 10 + sum((byte & 0x7F) << 7 * (3 - place) for place, byte in enumerate(sizes)) if len(sizes) == 4 else 0
+
+
+def mp3_states_length(path: str) -> bool:
+    """Whether an mp3 file carries its number of frames; without it the stated duration is a guess from the bit rate."""
+    with open(path, "rb") as file:
+        head = file.read(10)
+        file.seek(_after_id3(head) if head[:3] == b"ID3" else 0)
+        head = file.read(4096)
+    return any(name in head for name in (b"Xing", b"Info", b"VBRI"))

@@ -1,0 +1,21 @@
+"""The one error of this package."""
+
+import os
+
+__all__ = ["MediaError"]
+
+
+class MediaError(ValueError):
+    """A media file, or the part of it that was asked for, that cannot be read.
+
+    Attributes:
+        path: the file as the caller named it; reason: why it cannot be read, and the remedy where there is one.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], reason: str = "") -> None:
+        # A DataLoader raises it anew with the whole message as its only argument: that must work too.
+        self.path, self.reason = os.fspath(path), reason
+        super().__init__(f"{self.path}: {reason}" if reason else self.path)
+
+    def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str]]:
+        return type(self), (self.path, self.reason)

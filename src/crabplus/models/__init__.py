@@ -1,0 +1,43 @@
+"""Audio-visual language models: one file per family, all with the same face."""
+
+import importlib
+import json
+import pkgutil
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+TINY = "tiny"
+
+
+def resolve(name_or_path: str | Path) -> str:
+    """The folder of the shipped model for ``tiny``; anything else as it is: a folder or a hub name."""
+    return str(resources.files("crabplus.assets") / "tiny") if str(name_or_path) == TINY else str(name_or_path)
+
+
+def load_model(name_or_path: str | Path, size: tuple[int, int], **settings: Any) -> Any:
+    """Load a model by the family file whose ``MODEL_TYPES`` names the type in its config.
+
+    Args:
+        name_or_path: ``tiny``, a folder, or a hub name; size: width and height of pictures in pixels.
+        settings: ``dtype``, ``device``, ``attention``.
+
+    Raises:
+        ValueError: no family takes this type of model.
+    """
+    path = resolve(name_or_path)
+    kind = _model_type(path)
+    for info in pkgutil.iter_modules(__path__):
+        family = importlib.import_module(f"{__name__}.{info.name}")
+        if kind in getattr(family, "MODEL_TYPES", ()):
+            return family.load(path, size, **settings)
+    raise ValueError(f"{name_or_path}: no family file in crabplus.models takes model type {kind!r}")
+
+
+def _model_type(path: str) -> str:
+    config = Path(path) / "config.json"
+    if config.is_file():
+        return str(json.loads(config.read_text(encoding="utf-8")).get("model_type"))
+    from transformers import AutoConfig
+
+    return str(AutoConfig.from_pretrained(path).model_type)

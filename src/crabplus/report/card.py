@@ -1,0 +1,119 @@
+"""One clip in a report: a sample beside what a model said, the answers in words, and whether they agree."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from crabplus.schema import (
+    Answer,
+    ChoiceAnswer,
+    Event,
+    EventsAnswer,
+    LabelAnswer,
+    Media,
+    Object,
+    ObjectsAnswer,
+    Prediction,
+    Sample,
+    TextAnswer,
+)
+
+__all__ = ["Card", "Verdict", "describe", "seconds", "verdict"]
+
+Mark = Literal["right", "partly", "wrong", "open"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A sample, what a model said about it, and where its media lie.
+
+    Attributes:
+        sample: with its true answer, if known.
+        prediction: None where the model gave none.
+        folder: the media paths of the sample are relative to it.
+        credit: how much of the answer is right by the metric of the task, 0..1; None where that is not known, then
+            only words are compared.
+    """
+
+    sample: Sample
+    prediction: Prediction | None
+    folder: Path
+    credit: float | None = None
+
+    @property
+    def said(self) -> Answer | None:
+        """The predicted answer, None where there is none or an error prevented it."""
+        return None if self.prediction is None or self.prediction.error else self.prediction.answer
+
+    def media(self, *kinds: str) -> list[Media]:
+        """Media of the sample of these kinds, in order."""
+        return [media for media in self.sample.media if media.kind in kinds]
+
+    def path(self, media: Media) -> Path:
+        """Where a file of the sample lies."""
+        return Path(self.folder) / media.path
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an answer is right, as a mark and in words."""
+
+    mark: Mark
+    words: str
+
+
+def verdict(card: Card) -> Verdict:
+    """Judge a card by its credit, or by comparing words where it has none."""
+    if card.prediction is None:
+        return Verdict("wrong", "no prediction")
+    if card.prediction.error:
+        return Verdict("wrong", "failed")
+    if card.prediction.answer is None:
+        return Verdict("wrong", "unreadable")
+    if card.credit is not None:
+        return _graded(card.credit)
+    if card.sample.answer is None or not isinstance(card.sample.answer, LabelAnswer | ChoiceAnswer | TextAnswer):
+        return Verdict("open", "")
+    right = _plain(describe(card.sample.answer, card.sample)) == _plain(describe(card.said, card.sample))
+    return _graded(float(right))
+
+
+def _graded(credit: float) -> Verdict:
+    if credit >= 0.9995:
+        return Verdict("right", "right")
+    return Verdict("partly", f"{credit:.0%} right") if credit > 0 else Verdict("wrong", "wrong")
+
+
+def _plain(words: str) -> str:
+    return words.replace("_", " ").strip().rstrip(".").casefold()
+
+
+def describe(answer: Answer | None, sample: Sample) -> str:
+    """An answer in words; an option of a choice is written out."""
+    match answer:
+        case None:
+            return "no answer"
+        case LabelAnswer(label=label):
+            return label
+        case TextAnswer(text=text):
+            return text
+        case ChoiceAnswer(index=index):
+            return sample.options[index] if index < len(sample.options) else f"option {index + 1}"
+        case EventsAnswer(events=events):
+            return "; ".join(map(_event, events)) or "nothing happens"
+        case ObjectsAnswer(objects=objects, present=present):
+            return ", ".join(map(_object, objects)) or ("nothing found" if present else "not in the picture")
+
+
+def _event(event: Event) -> str:
+    sense = "" if event.modality == "audio-visual" else f" ({event.modality})"
+    return f"{event.label}{sense} {seconds(event.start)}\u00a0to\u00a0{seconds(event.end)}\u00a0s"
+
+
+def _object(thing: Object) -> str:
+    return thing.label
+
+
+def seconds(time: float) -> str:
+    """A time without needless zeros: 3, 2.5, 0.25."""
+    return f"{time:.2f}".rstrip("0").rstrip(".")

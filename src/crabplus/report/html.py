@@ -1,0 +1,110 @@
+"""The report: one HTML file that needs nothing beside it, with every clip playable."""
+
+import os
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from crabplus.report.card import Card
+from crabplus.report.views import CardView, ReportError, view
+from crabplus.schema import Score
+
+__all__ = ["Card", "ReportError", "write_report"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_TIDEPOOL = (
+    "All figures here were measured on Tidepool, a small world of drawn pictures and synthesised sounds. "
+    "They say nothing about recordings of the real world."
+)
+
+
+@dataclass(frozen=True)
+class _Section:
+    """One task key: its scores and the cards that are shown."""
+
+    key: str
+    score: Score
+    off: Score | None
+    cards: tuple[CardView, ...]
+    datasets: str
+
+
+def write_report(
+    path: str | Path,
+    scores: Mapping[str, Score],
+    cards: Sequence[Card],
+    *,
+    title: str,
+    notes: str | Sequence[str] = (),
+    off: Mapping[str, Score] | None = None,
+    cards_per_key: int = 8,
+    file_limit: int = 8 * 2**20,
+) -> None:
+    """Write one self-contained HTML page: the score table, then cards with playable media for each key.
+
+    Media are embedded, texts are escaped, and the page forbids itself to load anything (Content-Security-Policy).
+    Where a card comes from Tidepool, the page says that the figures were measured there.
+
+    Args:
+        path: the page; its folder is made if need be, and an old page is replaced only by a whole new one.
+        scores: score of each key, in the order shown.
+        cards: clips to show; those of keys without a score are left out.
+        title: heading of the page.
+        notes: paragraphs under the heading.
+        off: scores of the same keys with the adapter off.
+        cards_per_key: at most so many cards are shown of each key, the first ones.
+        file_limit: larger media files, in bytes, are not embedded; pictures of a video stand in.
+
+    Raises:
+        ReportError: a file of a shown sample is not there.
+    """
+    chosen = {key: [card for card in cards if card.sample.task == key][:cards_per_key] for key in scores}
+    sections = [_section(key, score, (off or {}).get(key), chosen[key], file_limit) for key, score in scores.items()]
+    paragraphs = [notes] if isinstance(notes, str) else list(notes)
+    if any(card.sample.dataset == "tidepool" for shown in chosen.values() for card in shown):
+        paragraphs.append(_TIDEPOOL)
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            title=title,
+            notes=paragraphs,
+            sections=sections,
+            has_off=bool(off),
+            style=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
+            script=script,
+            script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+        )
+    )
+    _replace(Path(path), page)
+
+
+def _section(key: str, score: Score, off: Score | None, cards: Sequence[Card], file_limit: int) -> _Section:
+    datasets = ", ".join(dict.fromkeys(card.sample.dataset for card in cards))
+    return _Section(key, score, off, tuple(view(card, file_limit) for card in cards), datasets)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["figure"] = lambda value: "–" if value is None else f"{value:.3f}"
+    environment.filters["percent"] = lambda value: f"{100 * min(max(value, 0.0), 1.0):.2f}%"
+    return environment
+
+
+def _replace(path: Path, page: str) -> None:
+    """Write the page, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(page, encoding="utf-8", newline="\n")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,41 @@
+"""The score table on a terminal."""
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+from crabplus.schema import Score
+
+__all__ = ["score_table"]
+
+
+def score_table(scores: Mapping[str, Score], off: Mapping[str, Score] | None = None, title: str | None = None) -> Table:
+    """Scores as a Rich table: one row per key, in order. "No answer" counts the unparsable, missing and failed.
+
+    Args:
+        scores: score of each key.
+        off: scores of the same keys with the adapter off; without it there is no such column.
+        title: line above the table.
+    """
+    table = Table(title=title, title_justify="left")
+    table.add_column("key", style="bold")
+    table.add_column("metric")
+    for name in ("score", "95 %", *(["adapter off"] if off else []), "best constant answer", "n", "no answer"):
+        table.add_column(name, justify="right", style="bold" if name == "score" else "")
+    for key, score in scores.items():
+        table.add_row(*_row(key, score, off))
+    return table
+
+
+def _row(key: str, score: Score, off: Mapping[str, Score] | None) -> list[str]:
+    without = [f"{off[key].score:.3f}" if key in off else "–"] if off else []
+    low, high = score.ci95
+    return [
+        key, score.metric.replace("_", " "), f"{score.score:.3f}", f"{low:.2f}–{high:.2f}", *without,
+        f"{score.constant:.3f}", str(score.n), str(_unanswered(score)),
+    ]  # fmt: skip
+
+
+def _unanswered(score: Score) -> int:
+    """Samples without a readable answer, for whatever reason."""
+    return score.unparsable + score.missing + int(score.others.get("errors") or 0)

@@ -1,0 +1,81 @@
+"""Packs: the wording in which a model is asked, and the canvas on which it gives boxes; versioned YAML files."""
+
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+from zlib import crc32
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Wording(BaseModel):
+    """How one task key is asked: text before the media, paraphrases of the instruction, frames taken from a video."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lead: str = ""
+    instructions: Annotated[tuple[str, ...], Field(min_length=1)]
+    frames: Positive | None = None
+
+
+class Pack(BaseModel):
+    """Settings and wordings of all keys.
+
+    Attributes:
+        canvas: width and height, in units, on which boxes are written; size: pixels to which pictures are brought.
+        frames: frames taken from a video where a key says nothing else; longest: seconds shown at a time; system: system prompt, may be empty.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    version: Positive
+    canvas: tuple[Positive, Positive]
+    size: tuple[Positive, Positive]
+    frames: Positive
+    longest: Annotated[float, Field(gt=0)]
+    max_new_tokens: Positive = 512
+    system: str = ""
+    keys: dict[str, Wording]
+
+    def wording(self, key: str) -> Wording:
+        """The wording of a key.
+
+        Raises:
+            KeyError: the pack has none.
+        """
+        if key not in self.keys:
+            raise KeyError(f"pack {self.name!r} has no wording for key {key!r}; it has {', '.join(self.keys)}")
+        return self.keys[key]
+
+    def instruction(self, key: str, sample_id: str) -> str:
+        """One of the paraphrases, always the same for the same sample."""
+        texts = self.wording(key).instructions
+        return texts[crc32(f"{key}/{sample_id}".encode()) % len(texts)]
+
+    def frames_of(self, key: str) -> int:
+        """How many frames of a video the key is shown."""
+        return self.wording(key).frames or self.frames
+
+
+def load_pack(path: str | Path) -> Pack:
+    """Read a pack from a YAML file.
+
+    Raises:
+        ValueError: a field is missing, unknown or wrong; names file and field.
+    """
+    try:
+        return Pack.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise ValueError(f"{path}: not a pack: {error}") from error
+
+
+@cache
+def default_pack() -> Pack:
+    """The pack for 7 B models, in the published setting: 224 x 224 canvas, 10 frames."""
+    with resources.as_file(resources.files("crabplus.assets") / "packs" / "omni.yaml") as path:
+        return load_pack(path)

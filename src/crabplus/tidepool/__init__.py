@@ -1,0 +1,1 @@
+"""Tidepool: a small world with exact ground truth that writes real media files."""

@@ -1,0 +1,166 @@
+"""The tiny thinker: recorded logits and gradients, published weights, presets, batches, routing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel, get_peft_model
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from crabplus.ilora import ILoraConfig, adapted_layers, convert_published, load_published, record_routing
+from crabplus.ilora.published import PublishedWeightsError
+
+Maker = Callable[[], nn.Module]
+Inputs = Callable[[str], dict[str, Tensor]]
+CASES = ("text", "audio_video")
+AUDIO = 390
+
+
+@pytest.fixture(scope="module")
+def model(thinker: Maker, golden: Path) -> nn.Module:
+    """The thinker with the published adapter in it; no test changes it."""
+    adapted = get_peft_model(thinker(), ILoraConfig(r=8, lora_alpha=16, target_modules="as-published")).eval()
+    load_published(adapted, golden / "adapter" / "finetune_weights.bin")
+    return adapted
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_recorded_logits(case: str, model: nn.Module, inputs: Inputs, expected: dict[str, Tensor]) -> None:
+    with torch.no_grad():
+        adapted = model(**inputs(case)).logits
+        with model.disable_adapter():
+            base = model(**inputs(case)).logits
+    torch.testing.assert_close(base, expected[f"base/{case}/logits"], atol=1e-4, rtol=0)
+    torch.testing.assert_close(adapted, expected[f"ilora/{case}/logits"], atol=1e-4, rtol=0)
+    assert (adapted - base).abs().max() > 0.1
+
+
+def test_recorded_gradients(model: nn.Module, inputs: Inputs, expected: dict[str, Tensor], golden: Path) -> None:
+    logits = model(**inputs("audio_video")).logits
+    parameters = {name: p for name, p in model.named_parameters() if ".ilora_" in name}
+    loss = (logits * expected["ilora/audio_video/weight_for_grad"]).mean()
+    found = dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
+    recorded = load_file(golden / "adapter_grads.safetensors")
+    for key, wanted in recorded.items():
+        path, _, part = key.partition("base_model.model.")[2].removesuffix(".weight").rpartition(".lora_")
+        tower = path.split(".")[0]
+        path = (
+            f"model.{path}"
+            if tower in ("audio_tower", "visual")
+            else path.replace("model.", "model.language_model.", 1)
+        )
+        name = f"base_model.model.{path}.ilora_{ {'route': 'router', 'A': 'A'}.get(part, 'B') }.default"
+        grad = found[name]
+        if part.startswith("B"):
+            grad = grad[:, 8 * int(part[1]) : 8 * int(part[1]) + 8]
+        torch.testing.assert_close(grad, wanted, atol=1e-6, rtol=1e-3)
+
+
+def test_presets(model: nn.Module, thinker: Maker) -> None:
+    published = adapted_layers(model)
+    parts = [sum(f".{part}." in name for name in published) for part in ("language_model", "audio_tower", "visual")]
+    assert parts == [14, 6, 6]
+    only = adapted_layers(get_peft_model(thinker(), ILoraConfig(target_modules="language-model-only")))
+    assert only == [name for name in published if ".language_model." in name]
+
+
+def test_convert_published(thinker: Maker, golden: Path, inputs: Inputs, model: nn.Module, tmp_path: Path) -> None:
+    made = convert_published(golden / "adapter" / "finetune_weights.bin", tmp_path / "out")
+    assert (made.r, made.num_heads, made.lora_alpha) == (8, 3, 16)
+    loaded = PeftModel.from_pretrained(thinker(), tmp_path / "out")
+    assert adapted_layers(loaded) == adapted_layers(model)
+    with torch.no_grad():
+        assert torch.equal(loaded(**inputs("text")).logits, model(**inputs("text")).logits)
+
+
+def test_convert_needs_an_alpha(golden: Path, tmp_path: Path) -> None:
+    lonely = tmp_path / "finetune_weights.bin"
+    lonely.write_bytes((golden / "adapter" / "finetune_weights.bin").read_bytes())
+    with pytest.raises(PublishedWeightsError, match="lora_alpha"):
+        convert_published(lonely, tmp_path / "out")
+    assert convert_published(lonely, tmp_path / "out", lora_alpha=16, lora_dropout=0.1).lora_dropout == 0.1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s, k: s.pop(k), "1 missing: model.language_model.layers.0.self_attn.q_proj.B1"),
+        (lambda s, k: s.update({k.replace("B1", "B3"): s[k]}), "1 unexpected: model.language_model.*q_proj.B3"),
+        (lambda s, k: s.update({k: s[k][:, :4].clone()}), r"1 misshapen: .*q_proj.B1 \(published \(64, 4\), model"),
+        (lambda s, k: s.update(other=s[k]), "not the keys of published weights: other"),
+    ],
+)
+def test_published_weights_that_do_not_fit(
+    change: Callable[..., object], message: str, golden: Path, model: nn.Module, tmp_path: Path
+) -> None:
+    state = torch.load(golden / "adapter" / "finetune_weights.bin", weights_only=True)
+    change(state, "base_model.model.model.layers.0.self_attn.q_proj.lora_B1.weight")
+    torch.save(state, tmp_path / "weights.bin")
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    with pytest.raises(PublishedWeightsError, match=message):
+        load_published(model, tmp_path / "weights.bin")
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+
+
+def test_transformers_own_adapter_calls(thinker: Maker, golden: Path, inputs: Inputs, tmp_path: Path) -> None:
+    convert_published(golden / "adapter" / "finetune_weights.bin", tmp_path)
+    plain, given = thinker(), inputs("text")
+    with torch.no_grad():
+        base = plain(**given).logits
+        plain.load_adapter(str(tmp_path))
+        loaded = plain(**given).logits
+        plain.disable_adapters()
+        disabled = plain(**given).logits
+        plain.delete_adapter("default")
+    wanted = load_file(golden / "expected.safetensors")["ilora/text/logits"]
+    torch.testing.assert_close(loaded, wanted, atol=1e-4, rtol=0)
+    assert torch.equal(disabled, base)
+    assert not any(".ilora_A." in name for name, _ in plain.named_parameters())
+
+
+def test_left_padded_batch_mates_do_not_matter(model: nn.Module, inputs: Inputs) -> None:
+    ids = inputs("text")["input_ids"]
+    short = ids[:, :9]
+    padded = torch.cat([torch.zeros(1, ids.shape[1] - 9, dtype=ids.dtype), short], dim=1)
+    mask = torch.ones(2, ids.shape[1], dtype=torch.long)
+    mask[1, :-9] = 0
+    with torch.no_grad():
+        alone = model(input_ids=short).logits
+        together = model(input_ids=torch.cat([ids, padded]), attention_mask=mask).logits
+    torch.testing.assert_close(together[1:, -9:], alone, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(together[:1], model(input_ids=ids).logits, atol=1e-5, rtol=1e-4)
+
+
+def test_routing_by_kind_of_token(model: nn.Module, inputs: Inputs) -> None:
+    given = inputs("audio_video")
+    with torch.no_grad(), record_routing(model, {AUDIO: "audio"}) as routing:
+        model(**given)
+    text, tower = "model.language_model.layers.1.mlp.up_proj", "model.audio_tower.layers.0.self_attn.q_proj"
+    weights, audio = routing.weights(text), given["input_ids"] == AUDIO
+    assert weights.shape == (*given["input_ids"].shape, 3)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+    kinds = routing.by_kind(text)
+    assert set(kinds) == {"audio", "text"}
+    torch.testing.assert_close(kinds["audio"], weights[audio].mean(0))
+    torch.testing.assert_close(kinds["text"], weights[~audio].mean(0))
+    assert routing.weights(tower).dim() == 2 and routing.by_kind(tower) == {}
+    assert routing.mean(tower).shape == (3,)
+
+
+def test_routing_under_cached_generation_and_free_afterwards(model: nn.Module, inputs: Inputs) -> None:
+    given = inputs("text")
+    with record_routing(model) as routing:
+        model.generate(**given, max_new_tokens=4, min_new_tokens=4, do_sample=False)
+    name = "model.language_model.layers.0.self_attn.q_proj"
+    assert [call.shape[1] for call in routing.calls[name]] == [given["input_ids"].shape[1], 1, 1, 1]
+    assert [ids.shape[1] for ids in routing.token_ids] == [given["input_ids"].shape[1], 1, 1, 1]
+    with torch.no_grad():
+        model(**given)
+    assert len(routing.calls[name]) == 4
+
+
+def test_routing_needs_an_adapter(thinker: Maker) -> None:
+    with pytest.raises(ValueError, match="no I-LoRA layer"), record_routing(thinker()):
+        pass

@@ -1,0 +1,42 @@
+"""The bootstrap interval: seeded, right for a mean, and honest at the edges."""
+
+import numpy as np
+import pytest
+
+from crabplus.metrics.bootstrap import interval
+
+
+def test_mean_of_coin_flips_is_near_the_normal_interval() -> None:
+    values = np.array([1.0] * 80 + [0.0] * 120)
+    low, high = interval(lambda drawn: values[drawn].mean(), 200, rounds=4000)
+    half = 1.96 * (0.4 * 0.6 / 200) ** 0.5
+    assert low == pytest.approx(0.4 - half, abs=0.01) and high == pytest.approx(0.4 + half, abs=0.01)
+
+
+def test_seed_decides() -> None:
+    values = np.linspace(0, 1, 37) ** 3
+    first, again, other = (interval(lambda drawn: values[drawn].mean(), 37, seed=seed) for seed in (5, 5, 6))
+    assert first == again != other
+
+
+def test_level_widens() -> None:
+    values = np.linspace(0, 1, 50)
+    narrow = interval(lambda drawn: values[drawn].mean(), 50, level=0.5)
+    wide = interval(lambda drawn: values[drawn].mean(), 50, level=0.95)
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+
+
+def test_draws_reach_every_sample_and_nothing_else() -> None:
+    seen: set[int] = set()
+    interval(lambda drawn: float(seen.update(drawn.tolist()) or len(drawn)), 7)
+    assert seen == set(range(7))
+
+
+def test_one_sample_has_no_spread() -> None:
+    assert interval(lambda drawn: 0.25, 1) == (0.25, 0.25)
+
+
+@pytest.mark.parametrize(("n", "rounds"), [(0, 10), (10, 0)])
+def test_nothing_to_draw_is_refused(n: int, rounds: int) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        interval(lambda drawn: 0.0, n, rounds=rounds)

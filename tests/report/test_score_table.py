@@ -1,0 +1,34 @@
+"""The table on a terminal shows every number of the issue, in order."""
+
+from io import StringIO
+
+from rich.console import Console
+
+from crabplus.report.table import score_table
+from crabplus.schema import Score
+
+SCORES = {
+    "ave": Score("segment_accuracy", 0.8456, 0.25, 200, 3, 1, (0.752, 0.85), {"errors": 2.0}),
+    "avqa": Score("accuracy", 0.5, 0.3, 120, 0, 0, (0.4, 0.6)),
+}
+
+
+def lines(*arguments: object) -> list[list[str]]:
+    console = Console(file=StringIO(), width=140)
+    console.print(score_table(*arguments))  # type: ignore[arg-type]
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    return [[cell.strip() for cell in line.strip("┃│ ").replace("┃", "│").split("│")] for line in text.splitlines()]
+
+
+def test_all_columns() -> None:
+    off = {"ave": Score("segment_accuracy", 0.1, 0.25, 200, 0, 0, (0, 0.2))}
+    shown = lines(SCORES, off)
+    assert shown[1] == [
+        "key", "metric", "score", "95 %", "adapter off", "best constant answer", "n", "no answer",
+    ]  # fmt: skip
+    assert shown[3] == ["ave", "segment accuracy", "0.846", "0.75–0.85", "0.100", "0.250", "200", "6"]
+    assert shown[4] == ["avqa", "accuracy", "0.500", "0.40–0.60", "–", "0.300", "120", "0"]
+
+
+def test_no_column_for_an_adapter_that_was_not_taken_off() -> None:
+    assert "adapter off" not in lines(SCORES)[1]

@@ -1,0 +1,169 @@
+"""Who may import whom, as the design says it, read from the source with ``ast``; nothing is imported."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "crabplus"
+ANYTHING = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or path.is_dir()}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "assets": set(),
+    "schema": set(),
+    "ilora": set(),
+    "media": {"schema"},
+    "metrics": {"schema"},
+    "tasks": {"schema", "metrics"},
+    "models": {"schema", "media"},
+    "segment": {"schema", "media"},
+    "report": {"schema", "media"},
+    "datasets": {"schema", "media", "tasks"},
+    "tidepool": {"schema", "media", "tasks", "datasets"},
+    "reasoning": {"schema", "media", "tasks"},
+    "data": {"schema", "media", "tasks", "datasets", "models"},
+    "config": set(),
+    "generate": {"data", "tasks", "models", "ilora"},
+    "evaluate": {"schema", "tasks", "metrics", "datasets"},
+    "train": {"config", "data", "models", "ilora", "generate", "evaluate"},
+    "analysis": {"schema", "ilora", "data", "models", "generate", "evaluate"},
+    "api": {"schema", "media", "tasks", "models", "ilora", "generate", "segment"},
+    "ui": {"api", "report", "schema"},
+    "serve": {"api", "report", "schema"},
+    # the demo is the whole of it in one run: it makes clips, asks the model, scores and reports
+    "demo": ANYTHING - {"cli", "demo"},
+    # commands, each of which imports what it needs when it runs
+    "cli": ANYTHING - {"cli"},
+    # the package itself names CrabPlus, and loads it when it is first asked for
+    "crabplus": {"api"},
+}
+LAZY = {"cli", "crabplus"}
+HEAVY = {"torch", "torchvision", "transformers", "peft", "accelerate", "datasets", "cv2", "av", "matplotlib"}
+NO_TORCH = {"schema", "metrics", "tasks", "media", "datasets", "evaluate", "report", "tidepool"}
+ILORA_NEEDS = {"torch", "transformers", "peft", "safetensors"}
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name to file, for every module of the package."""
+    names = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = ("crabplus", *path.relative_to(SOURCE).with_suffix("").parts)
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return names
+
+
+MODULES = modules()
+
+
+def package(module: str) -> str:
+    """The row of the table that a module belongs to."""
+    return (module.split(".") + ["crabplus"])[1] if module != "crabplus" else "crabplus"
+
+
+def imported(module: str, top_level: bool = False) -> Iterator[tuple[str, int]]:
+    """Dotted names that a module imports, with their lines; with ``top_level`` only those that run on import."""
+    path = MODULES[module]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in running(tree) if top_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = absolute(module, path, node)
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                yield (whole if whole in MODULES else base), node.lineno
+
+
+def running(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run when a module is imported: nothing inside functions or ``if TYPE_CHECKING``."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from running(child)
+
+
+def absolute(module: str, path: Path, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = module.split(".") + (["__init__"] if path.name == "__init__.py" else [])
+    return ".".join(parts[: -node.level] + ([node.module] if node.module else []))
+
+
+def is_ours(name: str) -> bool:
+    return name == "crabplus" or name.startswith("crabplus.")
+
+
+def test_every_package_is_in_the_table() -> None:
+    assert {package(module) for module in MODULES} <= MAY_IMPORT.keys()
+
+
+def test_the_table_has_no_circle() -> None:
+    tuple(TopologicalSorter(MAY_IMPORT).static_order())
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_follow_the_table(module: str) -> None:
+    me = package(module)
+    allowed = MAY_IMPORT[me] | {me, "crabplus", "assets"}  # assets are files, found through their package; no code
+    wrong = [
+        f"line {line}: {name}" for name, line in imported(module) if is_ours(name) and package(name) not in allowed
+    ]
+    assert not wrong, f"{module} may import {sorted(allowed)}, but: {wrong}"
+
+
+def test_no_circle_of_modules() -> None:
+    graph = {
+        module: {name for name, _ in imported(module, top_level=True) if name in MODULES} - {module, "crabplus"}
+        for module in MODULES
+    }
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"circle of imports: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("me", sorted(LAZY))
+def test_entry_points_import_nothing_heavy(me: str) -> None:
+    names = {
+        name
+        for module in MODULES
+        if package(module) == me
+        for name, _ in imported(module, top_level=True)
+        if name.split(".")[0] in HEAVY or (is_ours(name) and package(name) not in {me, "crabplus"})
+    }
+    assert not names, f"{me} must import these inside its functions"
+
+
+@pytest.mark.parametrize("me", sorted(NO_TORCH))
+def test_no_torch_where_none_is_needed(me: str) -> None:
+    wrong = {
+        f"{module}: {name}"
+        for module in MODULES
+        if package(module) == me
+        for name, _ in imported(module, top_level=True)
+        if name.split(".")[0] in {"torch", "torchvision", "transformers", "peft"}
+    }
+    assert not wrong
+
+
+def test_ilora_needs_only_the_core() -> None:
+    outside = {
+        name.split(".")[0] for module in MODULES if package(module) == "ilora" for name, _ in imported(module)
+    } - {"crabplus"}
+    assert outside - set(sys.stdlib_module_names) <= ILORA_NEEDS
+
+
+def test_import_crabplus_is_lazy() -> None:
+    code = "import sys, crabplus; print(crabplus.__version__, *sys.modules)"
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE.parent, timeout=60
+    ).stdout.split()
+    assert out[0] == "0.1.0" or out[0][0].isdigit()
+    assert not HEAVY & set(out)
