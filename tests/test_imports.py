@@ -27,11 +27,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reasoning": {"schema", "media", "tasks"},
     "data": {"schema", "media", "tasks", "datasets", "models"},
     "config": set(),
-    "generate": {"data", "tasks", "models", "ilora"},
+    # generate writes Prediction records
+    "generate": {"schema", "data", "tasks", "models", "ilora"},
     "evaluate": {"schema", "tasks", "metrics", "datasets"},
-    "train": {"config", "data", "models", "ilora", "generate", "evaluate"},
+    # train hands the pack of wordings to its training data
+    "train": {"config", "data", "tasks", "models", "ilora", "generate", "evaluate"},
     "analysis": {"schema", "ilora", "data", "models", "generate", "evaluate"},
-    "api": {"schema", "media", "tasks", "models", "ilora", "generate", "segment"},
+    # api gives a single file the source of media that data gives a whole list
+    "api": {"schema", "media", "tasks", "data", "models", "ilora", "generate", "segment"},
     "ui": {"api", "report", "schema"},
     "serve": {"api", "report", "schema"},
     # the demo is the whole of it in one run: it makes clips, asks the model, scores and reports
@@ -163,7 +166,7 @@ def test_ilora_needs_only_the_core() -> None:
 def test_import_crabplus_is_lazy() -> None:
     code = "import sys, crabplus; print(crabplus.__version__, *sys.modules)"
     out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE.parent, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE.parent, timeout=120
     ).stdout.split()
-    assert out[0] == "0.1.0" or out[0][0].isdigit()
+    assert out[0][0].isdigit()
     assert not HEAVY & set(out)

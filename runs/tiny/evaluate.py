@@ -62,7 +62,9 @@ def main(count: int) -> None:
         }
         with plus.model.thinker.disable_adapter():
             scores["adapter_off"] = evaluate(asked, answers(Files(folder)))
-    Console(width=140).print(score_table(scores["adapter_on"], scores["adapter_off"], title=f"{count} unseen clips a key"))
+    Console(width=140).print(
+        score_table(scores["adapter_on"], scores["adapter_off"], title=f"{count} unseen clips a key")
+    )
     results = {
         "command": f"python runs/tiny/evaluate.py {count}", "data": "tidepool, level standard, split test",
         "seed": SEED, "n": count, "batch_equals_single": [a.text == b.text for a, b in zip(eight, single, strict=True)],

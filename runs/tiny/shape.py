@@ -1,4 +1,4 @@
-"""The shape of crabplus-tiny: a Qwen2.5-Omni thinker of 4.5 million parameters, in transformers' own classes."""
+"""The shape of crabplus-tiny: a Qwen2.5-Omni thinker of 3.2 million parameters, in transformers' own classes."""
 
 from transformers import Qwen2_5OmniThinkerConfig
 
@@ -21,7 +21,7 @@ def thinker_config(vocab_size: int, ids: dict[str, int]) -> Qwen2_5OmniThinkerCo
             n_window=100, max_source_positions=200, output_dim=width,
         ),
         text_config=dict(
-            vocab_size=vocab_size, hidden_size=width, intermediate_size=512, num_hidden_layers=6,
+            vocab_size=vocab_size, hidden_size=width, intermediate_size=512, num_hidden_layers=4,
             num_attention_heads=6, num_key_value_heads=2, max_position_embeddings=4096, tie_word_embeddings=True,
             # A low base: the axes of a picture have only seven cells, and M-RoPE gives them the slow frequencies.
             rope_parameters=dict(rope_type="default", rope_theta=30.0, mrope_section=[4, 6, 6]),

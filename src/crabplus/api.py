@@ -36,7 +36,7 @@ class CrabPlus:
 
         Args:
             name_or_path: ``tiny`` for the shipped model, a folder, or a hub name.
-            adapter: folder of an adapter; ``"none"`` for the bare base; None for the one shipped with the model, if any.
+            adapter: folder of an adapter; ``"none"`` for the bare base; None for the one beside the model, if any.
             pack: a pack file; None for the one that lies beside the model, else the default one.
             settings: ``dtype`` (default float32 for the shipped model, else as stored), ``device``, ``attention``.
         """
@@ -68,7 +68,9 @@ class CrabPlus:
             AskError: the key needs what the file does not have, or the file is too long. MediaError: unreadable file.
         """
         shown = media_for(task, media, sound, start, end, self.pack.longest)
-        sample = Sample(id=Path(media).name, dataset="own", task=task, split="own", media=shown, question=_needed(task, question))
+        sample = Sample(
+            id=Path(media).name, dataset="own", task=task, split="own", media=shown, question=_needed(task, question)
+        )
         with self._lock:
             (made,) = predict(self.model, WithSource([sample], Files()), self.pack, batch_size=1)
         if made.error:

@@ -174,7 +174,6 @@ def _track(items: Iterable[Any], heading: str, total: int) -> Iterator[Any]:
 
 def _in_words(made: Any) -> str:
     from crabplus.report.card import describe
-
     from crabplus.schema import Sample
 
     sample = Sample(id=made.id, dataset="own", task=made.task, split="own")

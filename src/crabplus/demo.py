@@ -28,7 +28,7 @@ class Demo:
 
 
 def run_demo(out: Path, samples: int, seed: int, track: Track) -> Demo:
-    """Make ``samples`` clips of every Tidepool key, answer them twice, and write ``report.html`` and ``scores.json``."""
+    """Make ``samples`` clips of every key, answer them twice, and write ``report.html`` and ``scores.json``."""
     from crabplus.report.card import Card
     from crabplus.report.html import write_report
     from crabplus.tidepool.build import build
@@ -43,8 +43,8 @@ def run_demo(out: Path, samples: int, seed: int, track: Track) -> Demo:
     scores, off = evaluate(asked, said), evaluate(asked, bare)
     cards = [Card(a, p, data, credit(a, p)) for a, p in zip(asked, said, strict=True)]
     notes = (
-        f"crabplus-tiny, a Qwen2.5-Omni thinker of 4 million parameters with an I-LoRA adapter, met {total} clips that it "
-        f"had never seen (seed {seed}). Decoding is greedy; every answer counts, unreadable ones as wrong."
+        f"crabplus-tiny, a small Qwen2.5-Omni thinker with an I-LoRA adapter, met {total} clips that it had never "
+        f"seen (seed {seed}). Decoding is greedy; every answer counts, unreadable ones as wrong."
     )
     report, numbers = out / "report.html", out / "scores.json"
     write_report(report, scores, cards, title="crabplus demo", notes=notes, off=off)

@@ -51,14 +51,18 @@ def _predict_batch(model: Any, samples: SampleList, numbers: Sequence[int], pack
             continue
         text = next(texts)
         found = get_task(sample.task).read(text, sample, pack)
-        made.append(Prediction(sample.id, sample.task, text, found.answer, found.reasoning, found.reason, settings=settings))
+        made.append(
+            Prediction(sample.id, sample.task, text, found.answer, found.reasoning, found.reason, settings=settings)
+        )
     return made
 
 
 @torch.inference_mode()
 def generate(model: Any, encoded: Sequence[Any], max_new_tokens: int) -> list[str]:
     """Greedy texts for encoded prompts, in one left-padded batch."""
-    batch = {key: value.to(model.device) for key, value in model.collate(encoded, side="left").items() if key != "labels"}
+    batch = {
+        key: value.to(model.device) for key, value in model.collate(encoded, side="left").items() if key != "labels"
+    }
     width = batch["input_ids"].shape[1]
     tokenizer = model.processor.tokenizer
     out = model.thinker.generate(

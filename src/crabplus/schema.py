@@ -144,9 +144,7 @@ class ObjectsAnswer:
         return self
 
 
-Answer = Annotated[
-    LabelAnswer | ChoiceAnswer | TextAnswer | EventsAnswer | ObjectsAnswer, Field(discriminator="type")
-]
+Answer = Annotated[LabelAnswer | ChoiceAnswer | TextAnswer | EventsAnswer | ObjectsAnswer, Field(discriminator="type")]
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -35,7 +35,7 @@ class LogFile(TrainerCallback):
 
 
 def add_adapter(model: Any, settings: AdapterSettings) -> Any:
-    """Put an adapter on ``model.thinker`` and freeze the rest; ``none`` leaves the model as it is, all of it trained."""
+    """Put an adapter on ``model.thinker`` and freeze the rest; ``none`` leaves the model as it is, to be trained whole."""
     if settings.kind == "none":
         return model
     from peft import get_peft_model

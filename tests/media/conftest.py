@@ -1,9 +1,10 @@
 """Small media files with known content, written with PyAV.
 
-Every video shows its picture's number as eight black or white blocks in its upper half, over a red left and a blue right
-lower half; every sound is silent but for a tone of 1 kHz at a known time.
+Every video shows its picture's number as eight black or white blocks in its upper half, over a red left and a blue
+right lower half; every sound is silent but for a tone of 1 kHz at a known time.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,12 +17,13 @@ import av
 import numpy as np
 import pytest
 
+SOURCE = Path(__file__).parents[2] / "src"
 AAC, OPUS = ("aac", 44_100), ("libopus", 48_000)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to write a file: codecs, length in seconds, pictures per second, the tone's time, and what is odd about it."""
+    """How to write a file: codecs, seconds, pictures per second, the tone's time, and what is odd about it."""
 
     name: str
     video: str | None = None
@@ -204,13 +206,14 @@ def loud() -> Callable[..., tuple[float, float]]:
 def script(tmp_path: Path) -> Callable[..., str]:
     """Runs a script in a Python of its own and returns what it prints."""
 
-    def run(text: str, *arguments: str, timeout: float = 300) -> str:
+    def run(text: str, *arguments: str, timeout: float = 300, status: tuple[int, ...] = (0,)) -> str:
         path = tmp_path / "script.py"
         path.write_text(text)
         done = subprocess.run(
-            [sys.executable, str(path), *arguments], capture_output=True, text=True, timeout=timeout, check=False
-        )
-        assert done.returncode == 0, done.stderr
+            [sys.executable, str(path), *arguments], capture_output=True, text=True, timeout=timeout, check=False,
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        )  # fmt: skip
+        assert done.returncode in status, done.stderr
         return done.stdout
 
     return run

@@ -191,13 +191,8 @@ if sys.argv[2] == "killed":
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="processes are looked up by signal")
 @pytest.mark.parametrize("how", ["normally", "killed"])
-def test_no_worker_outlives_its_owner(how, clip, tmp_path):
-    import subprocess
-
-    (tmp_path / "leaving.py").write_text(LEAVING)
-    command = [sys.executable, str(tmp_path / "leaving.py"), str(clip("sound.wav")), how]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert gone(int(done.stdout)), done.stderr
+def test_no_worker_outlives_its_owner(how, clip, script):
+    assert gone(int(script(LEAVING, str(clip("sound.wav")), how, status=(0, -9))))
 
 
 @pytest.mark.slow

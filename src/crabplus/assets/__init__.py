@@ -1,0 +1,1 @@
+"""What is shipped: packs, and the tiny model with its tokenizer and adapter."""

@@ -36,7 +36,9 @@ def read(root: str | Path, key: str, split: str) -> Iterator[Sample]:
     """
     path = index_path(root, key, split)
     if not path.is_file():
-        found = sorted(str(item.relative_to(root)) for item in Path(root).glob("*/*.jsonl")) if Path(root).is_dir() else []
+        found = (
+            sorted(str(item.relative_to(root)) for item in Path(root).glob("*/*.jsonl")) if Path(root).is_dir() else []
+        )
         raise FileNotFoundError(f"{path} is not there; {root} holds {', '.join(found) or 'no index'}")
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):

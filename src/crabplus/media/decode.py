@@ -74,7 +74,7 @@ class _Worker:
 
     def _guarded(self, limit: float, exchange: Any) -> Any:
         late = threading.Event()
-        timer = threading.Timer(limit, self._expire, (late,))
+        timer = threading.Timer(limit, _expire, (self.process, late))
         timer.daemon = True
         timer.start()
         try:
@@ -91,10 +91,6 @@ class _Worker:
             self.end()
         return reply
 
-    def _expire(self, late: threading.Event) -> None:
-        late.set()
-        self.process.kill()
-
     def alive(self) -> bool:
         return self.end.alive and self.process.poll() is None
 
@@ -104,6 +100,11 @@ class _Worker:
         self.process.returncode = 0
         for pipe in (self.process.stdin, self.process.stdout):
             pipe.raw.close()  # type: ignore[union-attr]  # unbuffered: what the parent was writing is not written twice
+
+
+def _expire(process: "subprocess.Popen[bytes]", late: threading.Event) -> None:
+    late.set()
+    process.kill()
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -21,6 +21,7 @@ _JITTER = 0.02  # seconds that time stamps may stray (some containers round them
 _LOSSY_SLACK = 0.3  # most seconds that may be missing at the end of a lossy track
 _EXACT_SLACK = 0.005  # the same for a lossless one
 _STATE_SILENCE = ("mov", "matroska")  # formats in which sound may pause; in others a gap is a loss
+_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 _LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")
 
 Mono = NDArray[np.float32]
@@ -173,7 +174,7 @@ class _Run:
         return _form(frame) == self.form and abs(time - self.end) <= _JITTER
 
     def push(self, frame: av.AudioFrame) -> None:
-        self.pieces.append(frame.to_ndarray())
+        self.pieces.append(_samples(frame))
         self.length += frame.samples
         self.waiting += frame.samples
         if self.waiting >= self.rate:
@@ -202,6 +203,18 @@ class _Run:
 def _form(frame: av.AudioFrame) -> tuple[int, int, bool]:
     """Rate, channels, and whether the channels stand one after the other."""
     return frame.sample_rate, len(frame.layout.channels), frame.format.is_planar
+
+
+def _samples(frame: av.AudioFrame) -> NDArray[np.generic]:
+    """The frame's samples as they are, (channels, S), or (1, S * channels) where the channels alternate.
+
+    Not with PyAV's own ``to_ndarray``: of a frame with more than eight channels, which damage can feign, it counts too
+    many planes and reads from wherever the surplus ones point.
+    """
+    _, channels, planar = _form(frame)
+    dtype = _TYPES[frame.format.name.removesuffix("p")]
+    count, planes = frame.samples * (1 if planar else channels), frame.planes[: channels if planar else 1]
+    return np.stack([np.frombuffer(plane, dtype, count) for plane in planes])
 
 
 def _lossless(codec: str) -> bool:

@@ -71,8 +71,8 @@ class Qwen25Omni:
             messages: system and user turns; source: where their media come from; target: the answer to learn.
 
         Returns:
-            ``input_ids`` and ``labels`` (T,), and for the media that occur ``pixel_values`` (P, patch), ``image_grid_thw``
-            (1, 3), ``pixel_values_videos``, ``video_grid_thw``, ``video_second_per_grid`` (1,), and a list
+            ``input_ids`` and ``labels`` (T,), and for the media that occur ``pixel_values`` (P, patch),
+            ``image_grid_thw`` (1, 3), ``pixel_values_videos``, ``video_grid_thw``, ``video_second_per_grid`` (1,), and a list
             ``input_features`` of (M, F).
 
         Raises:
@@ -88,7 +88,10 @@ class Qwen25Omni:
         ids = self._expand(self._tokens(text), lengths)
         labels = [IGNORED] * len(ids)
         if target is not None:
-            answer = [*self._tokens(self._checked(target)), self.processor.tokenizer.convert_tokens_to_ids("<|im_end|>")]
+            answer = [
+                *self._tokens(self._checked(target)),
+                self.processor.tokenizer.convert_tokens_to_ids("<|im_end|>"),
+            ]
             ids, labels = ids + answer, labels + answer
         merged = {key: torch.cat(value) if key != "input_features" else value for key, value in encoded.items()}
         return {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels), **merged}
@@ -112,7 +115,9 @@ class Qwen25Omni:
             out["feature_attention_mask"] = (torch.arange(frames) < lengths[:, None]).long()
         return out
 
-    def _part(self, part: Part, source: MediaSource, encoded: Encoded, lengths: dict[str, list[int]]) -> list[dict[str, Any]]:
+    def _part(
+        self, part: Part, source: MediaSource, encoded: Encoded, lengths: dict[str, list[int]]
+    ) -> list[dict[str, Any]]:
         if part.media is None:
             return [{"type": "text", "text": self._checked(part.text or "")}]
         shown = [{"type": part.kind, part.kind: part.media.path}]
@@ -136,7 +141,10 @@ class Qwen25Omni:
             values, grid = "pixel_values", "image_grid_thw"
         else:
             made = self.processor.video_processor(
-                videos=[tensor], do_resize=False, do_sample_frames=False, cap_pixels_per_frame=False,
+                videos=[tensor],
+                do_resize=False,
+                do_sample_frames=False,
+                cap_pixels_per_frame=False,
                 return_tensors="pt",
             )
             values, grid = "pixel_values_videos", "video_grid_thw"
@@ -151,7 +159,9 @@ class Qwen25Omni:
         extractor = self.processor.feature_extractor
         if len(wave) < 4 * extractor.hop_length:
             path = part.media.path if part.media else "sound"
-            raise ValueError(f"{path}: {len(wave) / extractor.sampling_rate:.3f} s of sound are too short for the model")
+            raise ValueError(
+                f"{path}: {len(wave) / extractor.sampling_rate:.3f} s of sound are too short for the model"
+            )
         made = extractor(
             wave, sampling_rate=extractor.sampling_rate, padding=False, truncation=False, return_tensors="pt"
         )
@@ -179,7 +189,9 @@ class Qwen25Omni:
     def _checked(self, text: str) -> str:
         found = [token for token in self.processor.tokenizer.all_special_tokens if token in text]
         if found:
-            raise ValueError(f"text holds the special token {found[0]!r}, which would be read as a command: {text!r:.120}")
+            raise ValueError(
+                f"text holds the special token {found[0]!r}, which would be read as a command: {text!r:.120}"
+            )
         return text
 
 

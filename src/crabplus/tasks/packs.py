@@ -27,7 +27,8 @@ class Pack(BaseModel):
 
     Attributes:
         canvas: width and height, in units, on which boxes are written; size: pixels to which pictures are brought.
-        frames: frames taken from a video where a key says nothing else; longest: seconds shown at a time; system: system prompt, may be empty.
+        frames: frames taken from a video where a key says nothing else; longest: seconds shown at a time.
+        system: system prompt, may be empty; keys: wording of each key.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,7 +1,7 @@
 """The grammar of answers: writes and reads the tags in which a model gives them.
 
-Reading is lenient in form (case, spaces, commas, either notation of a box, a missing last tag) and strict in meaning: what
-is not there is never made up. Every reader takes any text and gives what it found, or in words why it found nothing.
+Reading is lenient in form (case, spaces, commas, either notation of a box, a missing last tag) and strict in meaning:
+what is not there is never made up. Every reader takes any text and gives what it found, or in words why it found nothing.
 """
 
 import re
@@ -56,7 +56,7 @@ def write_events(events: Sequence[Event]) -> str:
 
 
 def read_events(text: str) -> tuple[list[Event], str]:
-    """The events in event tags and, where there are none, the reason. A range that ends before it starts is no event."""
+    """The events in event tags and, where there are none, the reason. A range that ends before its start is none."""
     blocks = _inside("event", text)
     if not blocks:
         return [], "no <event> tag"
@@ -103,5 +103,3 @@ def read_object(text: str, canvas: Canvas) -> tuple[Object | None, str]:
 def _box(values: list[float], canvas: Canvas) -> Box | None:
     x1, y1, x2, y2 = values[0] / canvas[0], values[1] / canvas[1], values[2] / canvas[0], values[3] / canvas[1]
     return (x1, y1, x2, y2) if 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1 else None
-
-

@@ -19,7 +19,9 @@ MAKERS = {**KEYS, **PERCEPTION}
 _FILES = {"clip": "video/{}.mp4", "film": "video/{}.mp4", "frame": "image/{}.jpg", "sound": "audio/{}.wav"}
 
 
-def build(out: Path, keys: Sequence[str], split: str, samples: int, seed: int, level: str = "standard") -> Iterator[Sample]:
+def build(
+    out: Path, keys: Sequence[str], split: str, samples: int, seed: int, level: str = "standard"
+) -> Iterator[Sample]:
     """Write ``samples`` clips of each key; yields each sample once its files are there, then writes the index.
 
     The same seed gives the same annotation. Splits never share a scene: the split is part of every scene's seed.
@@ -69,4 +71,3 @@ def _check(keys: Sequence[str], split: str, samples: int, level: str) -> None:
             raise ValueError(f"tidepool has no {name} {value!r}; it has {', '.join(known)}")
     if samples < 1:
         raise ValueError(f"samples: at least 1 wanted, got {samples}")
-

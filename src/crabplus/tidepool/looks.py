@@ -172,8 +172,10 @@ def background(rng: np.random.Generator, side: int) -> Image:
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def place(canvas: Image, picture: NDArray[np.float32], x: float, y: float, size: float, tilt: float) -> NDArray[np.float32]:
-    """Blend a sprite into ``canvas`` (H, W, 3) in place; x, y centre and ``size`` full width in pixels, tilt in degrees.
+def place(
+    canvas: Image, picture: NDArray[np.float32], x: float, y: float, size: float, tilt: float
+) -> NDArray[np.float32]:
+    """Blend a sprite into ``canvas`` (H, W, 3) in place; centre x, y and full width ``size`` in pixels, tilt in degrees.
 
     Returns:
         The box x1, y1, x2, y2 in pixels of what the sprite covers by more than half, clipped to the canvas.

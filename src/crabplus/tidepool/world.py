@@ -1,7 +1,7 @@
 """A clip before it is filmed: which things there are, how they look, move and sound.
 
-Level ``standard``: 12 kinds, 2 to 4 visible and 1 or 2 sounding things, at least one visible thing that stays silent, and
-in 30 % of clips something that is heard and not seen.
+Level ``standard``: 12 kinds, 2 to 4 visible and 1 or 2 sounding things, at least one visible thing that stays silent,
+and in 30 % of clips something that is heard and not seen.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ LEVELS = ("standard",)
 class Thing:
     """One thing: its kind and looks, its path as fractions of the picture, and when it sounds (whole seconds).
 
-    ``x``, ``y`` is the centre at mid-clip, ``size`` the full width, ``sway`` the reach of its movement around the centre,
+    ``x``, ``y`` is the centre at mid-clip, ``size`` the full width, ``sway`` the reach of its movement around it,
     ``turns`` how often it sways in the clip. A thing that is not ``visible`` is only heard.
     """
 
@@ -125,7 +125,7 @@ def _visible(rng: np.random.Generator, kind: str, colour: str, sound: tuple[int,
 
 
 def draw(scene: Scene, times: Sequence[float], side: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Pictures (N, side, side, 3) at ``times`` seconds and boxes (N, V, 4), 0..1, of the V visible things left to right."""
+    """Pictures (N, side, side, 3) at ``times`` seconds and boxes (N, V, 4), 0..1, of the V visible things in order."""
     water = looks.background(np.random.default_rng(scene.seed), side)
     things = scene.visible
     pictures = np.empty((len(times), side, side, 3), np.uint8)
