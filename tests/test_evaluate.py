@@ -1,6 +1,7 @@
 """Evaluation drops nothing: missing, unreadable and failed answers count as wrong, and who does not belong is named."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -81,12 +82,13 @@ def said(name: int, answer: str | None = "yes", task: str = "words", error: str 
 
 
 def test_every_kind_of_failure_is_counted_and_wrong() -> None:
-    samples = [asked(i) for i in range(5)]
-    predictions = [said(0), said(1, None), said(2, error="decode: truncated file"), said(4, "no")]
+    samples = [asked(i) for i in range(6)]
+    predictions = [said(0), said(1, None), said(2, error="decode: truncated file"), said(4, "no"),
+                   said(5, None, error="out of memory")]  # fmt: skip
     score = evaluate(samples, predictions)["words"]
-    assert score.metric == "accuracy" and score.score == pytest.approx(1 / 5)
-    assert (score.n, score.unparsable, score.missing) == (5, 1, 1)
-    assert score.others == {"right": 1.0, "absent": None, "errors": 1.0}
+    assert score.metric == "accuracy" and score.score == pytest.approx(1 / 6)
+    assert (score.n, score.unparsable, score.missing) == (6, 1, 1)
+    assert score.others == {"right": 1.0, "absent": None, "errors": 2.0}
 
 
 def test_no_prediction_at_all_scores_zero() -> None:
@@ -220,7 +222,9 @@ def test_a_failed_write_leaves_the_old_scores(tmp_path: Path, monkeypatch: pytes
 
 def test_evaluate_needs_no_torch() -> None:
     code = "import sys, crabplus.evaluate; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    source = str(Path(evaluation.__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}, check=False)
+    assert done.returncode == 0
 
 
 def test_tasks_of_the_first_slice_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def test_json_there_and_back(answer, question):
     [
         ('{"id": "q7"}', ["Sample 'q7'", "dataset", "required"]),
         ('{"id": "q7", "dataset": "d", "task": "t", "split": "s", "colour": 3}', ["'q7'", "colour", "3"]),
-        ('{"id": "q", "dataset": "d", "task": "t", "split": "s", "media": [{"role": "r", "kind": "smell", "path": "p"}]}',
+        ('{"id":"q","dataset":"d","task":"t","split":"s","media": [{"role": "r", "kind": "smell", "path": "p"}]}',
          ["media.0.kind", "smell"]),
         ("{", ["not JSON"]),
     ],

@@ -6,6 +6,8 @@ Run: python runs/tiny/adapter.py   (after base.py and ship.py base)
 import sys
 from pathlib import Path
 
+from muon import Muon
+
 from crabplus.config import AdapterSettings, TrainSettings
 from crabplus.models import load_model, resolve
 from crabplus.tasks import load_pack
@@ -14,7 +16,7 @@ from crabplus.tidepool.live import LiveSamples
 from crabplus.train import train
 
 HERE = Path(__file__).parent
-SEED, STEPS, BATCH = 3, 1400, 16
+SEED, STEPS, BATCH, RATE = 3, 1100, 16, 4e-3
 MIXTURE = {"ave": 0.25, "avqa": 0.35, "arig": 0.40}
 
 if __name__ == "__main__":
@@ -25,9 +27,10 @@ if __name__ == "__main__":
         adapter=AdapterSettings(kind="ilora", r=32, alpha=64, heads=3, dropout=0.0),
         seed=SEED,
         arguments=dict(
-            max_steps=STEPS, per_device_train_batch_size=BATCH, learning_rate=3e-3, lr_scheduler_type="cosine",
-            warmup_steps=60, weight_decay=0.0, adam_beta2=0.98, max_grad_norm=1.0, logging_steps=25, save_steps=200,
+            max_steps=STEPS, per_device_train_batch_size=BATCH, learning_rate=RATE, lr_scheduler_type="cosine",
+            warmup_steps=40, max_grad_norm=1.0, logging_steps=25, save_steps=200,
             save_total_limit=2, dataloader_num_workers=1, use_cpu=True, disable_tqdm=True,
         ),
     )  # fmt: skip
-    train(model, LiveSamples(MIXTURE, KEYS, SEED, STEPS * BATCH), pack, settings, resume="--resume" in sys.argv)
+    samples = LiveSamples(MIXTURE, KEYS, SEED, STEPS * BATCH)
+    train(model, samples, pack, settings, "--resume" in sys.argv, lambda thinker: Muon(thinker, RATE, weight_decay=0.0))

@@ -1,39 +1,116 @@
 """Stage 2: the perception base. Its language model learns to name what the towers of stage 1 hear and see, in the words
 of the perception prompts; no task key is among them.
 
-Run: python runs/tiny/base.py   (after towers.py and create.py; continues from its last checkpoint)
+Three phases, each from the last checkpoint of the one before:
+
+a. AdamW. Hearing came soon; which thing in the picture is meant came slowly, so it was stopped.
+b. Muon, one sense at a time in short prompts, larger batches; the merger of the vision tower is trained along.
+c. As b, with random text to say again. Words that no perception prompt uses would else be nothing but wrong to the
+   base, and an adapter, which leaves the vocabulary alone, could hardly bring them out.
+
+Run: python runs/tiny/base.py a|b|c   (after towers.py and create.py)
 """
 
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from muon import Muon
+from transformers import Qwen2_5OmniProcessor, TrainerCallback
 
 from crabplus.config import AdapterSettings, TrainSettings
 from crabplus.models import load_model
+from crabplus.schema import TextAnswer
 from crabplus.tasks import load_pack
+from crabplus.tidepool.keys import Ask
 from crabplus.tidepool.live import LiveSamples
 from crabplus.tidepool.perception import PERCEPTION
+from crabplus.tidepool.world import make_scene
 from crabplus.train import train
 
-HERE = Path(__file__).parent
-SEED, STEPS, BATCH = 2, 2000, 16
-MIXTURE = {"hear": 0.22, "start": 0.06, "look": 0.36, "find": 0.20, "watch": 0.16}
+CHECKPOINTS = Path(__file__).parent / "checkpoints"
+PACK = Path(__file__).parents[2] / "src/crabplus/assets/tiny/pack.yaml"
+ALONE = {"hear": "sound", "start": "sound", "look": "frame", "find": "frame", "watch": "film"}
 
-if __name__ == "__main__":
-    pack = load_pack(HERE.parents[1] / "src/crabplus/assets/tiny/pack.yaml")
-    model = load_model(HERE / "checkpoints" / "start", pack.size, dtype="float32")
-    for part in ("vision", "audio"):
-        model.thinker.get_submodule(model.parts[part]).requires_grad_(False)
-    settings = TrainSettings(
-        out=str(HERE / "checkpoints" / "base"),
-        adapter=AdapterSettings(kind="none"),
-        seed=SEED,
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase; ``steps`` is what the schedule was made for, ``stop`` the step after which it ended."""
+
+    start: str
+    seed: int
+    steps: int
+    stop: int
+    batch: int
+    rate: float
+    save: int
+    mixture: dict[str, float]
+    first: bool = False
+
+
+PHASES = {
+    "a": Phase("start", 2, 2000, 1200, 16, 1.5e-3, 300,
+               {"hear": 0.22, "start": 0.06, "look": 0.36, "find": 0.20, "watch": 0.16}, first=True),
+    "b": Phase("base_a/checkpoints/checkpoint-1200", 4, 1100, 500, 24, 3e-3, 250,
+               {"hear": 0.10, "start": 0.04, "look": 0.38, "find": 0.34, "watch": 0.14}),
+    "c": Phase("base_b/checkpoints/checkpoint-500", 5, 650, 650, 24, 3e-3, 250,
+               {"hear": 0.10, "start": 0.03, "look": 0.34, "find": 0.30, "watch": 0.13, "repeat": 0.10}),
+}  # fmt: skip
+
+
+class StopAt(TrainerCallback):
+    """Ends training after a step."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_step_end(self, args, state, control, **kwargs):
+        control.should_training_stop = control.should_training_stop or state.global_step >= self.step
+
+
+def alone(key):
+    """The perception prompt of a key with nothing shown but what is asked about."""
+    return lambda rng: replace(PERCEPTION[key](rng), show=(ALONE[key],))
+
+
+def repeat(tokenizer):
+    """Random tokens of the whole vocabulary, special ones apart, to be said again."""
+    ids = [n for n in range(len(tokenizer)) if n not in tokenizer.all_special_ids]
+
+    def make(rng):
+        text = tokenizer.decode([int(n) for n in rng.choice(ids, int(rng.integers(4, 14)))])
+        text = text.replace("\ufffd", "").strip() or "?"
+        return Ask(make_scene(rng), (), TextAnswer(text), text)
+
+    return make
+
+
+def settings_of(name, phase):
+    rule = dict(weight_decay=0.02, adam_beta2=0.98, warmup_steps=80) if phase.first else dict(warmup_steps=40)
+    return TrainSettings(
+        out=str(CHECKPOINTS / f"base_{name}"), adapter=AdapterSettings(kind="none"), seed=phase.seed,
         arguments=dict(
-            max_steps=STEPS, per_device_train_batch_size=BATCH, learning_rate=1.5e-3, lr_scheduler_type="cosine",
-            warmup_steps=80, weight_decay=0.02, adam_beta2=0.98, max_grad_norm=1.0, logging_steps=25, save_steps=300,
-            save_total_limit=2, dataloader_num_workers=1, use_cpu=True, disable_tqdm=True,
+            max_steps=phase.steps, per_device_train_batch_size=phase.batch, learning_rate=phase.rate, max_grad_norm=1.0,
+            lr_scheduler_type="cosine", logging_steps=25, save_steps=phase.save, save_total_limit=2,
+            dataloader_num_workers=1, use_cpu=True, disable_tqdm=True, **rule,
         ),
     )  # fmt: skip
-    out = train(
-        model, LiveSamples(MIXTURE, PERCEPTION, SEED, STEPS * BATCH), pack, settings, resume="--resume" in sys.argv
-    )
+
+
+def main(name):
+    phase, pack = PHASES[name], load_pack(PACK)
+    Qwen2_5OmniProcessor.from_pretrained(CHECKPOINTS / "start").save_pretrained(CHECKPOINTS / phase.start)
+    model = load_model(CHECKPOINTS / phase.start, pack.size, dtype="float32")
+    for part in ("vision", "audio"):
+        model.thinker.get_submodule(model.parts[part]).requires_grad_(False)
+    model.thinker.model.visual.merger.requires_grad_(not phase.first)
+    makers = PERCEPTION if phase.first else {key: alone(key) for key in ALONE}
+    makers = {**makers, "repeat": repeat(model.processor.tokenizer)}
+    samples = LiveSamples(phase.mixture, makers, phase.seed, phase.steps * phase.batch)
+    optimizer = None if phase.first else lambda thinker: Muon(thinker, phase.rate)
+    out = train(model, samples, pack, settings_of(name, phase), "--resume" in sys.argv, optimizer, [StopAt(phase.stop)])
     model.processor.save_pretrained(out)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -90,7 +90,7 @@ def _score(task: Task, rows: Sequence[Row], rounds: int, seed: int) -> Score:
     others = {name: value for name, value in numbers.items() if name != task.metric}
     return Score(
         metric=task.metric,
-        score=float(numbers[task.metric]),
+        score=float(numbers[task.metric] or 0.0),
         constant=_best_constant(task, [sample for sample, _ in rows]),
         n=len(rows),
         unparsable=sum(prediction.answer is None and prediction.error is None for prediction in said),
@@ -101,7 +101,7 @@ def _score(task: Task, rows: Sequence[Row], rounds: int, seed: int) -> Score:
 
 
 def _main(task: Task, pairs: Sequence[Pair]) -> float:
-    return float(task.judge(pairs)[task.metric])
+    return float(task.judge(pairs)[task.metric] or 0.0)
 
 
 def _best_constant(task: Task, samples: Sequence[Sample]) -> float:

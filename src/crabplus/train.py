@@ -1,6 +1,7 @@
 """Training with transformers' ``Trainer``: the whole model, or an adapter on a frozen one."""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class LogFile(TrainerCallback):
 
 
 def add_adapter(model: Any, settings: AdapterSettings) -> Any:
-    """Put an adapter on ``model.thinker`` and freeze the rest; ``none`` leaves the model as it is, to be trained whole."""
+    """Put an adapter on ``model.thinker`` and freeze the rest; ``none`` leaves it as it is, to be trained whole."""
     if settings.kind == "none":
         return model
     from peft import get_peft_model
@@ -44,17 +45,21 @@ def add_adapter(model: Any, settings: AdapterSettings) -> Any:
 
     config = ILoraConfig(
         r=settings.r, lora_alpha=settings.alpha, num_heads=settings.heads, lora_dropout=settings.dropout,
-        target_modules=settings.targets, task_type="CAUSAL_LM",
+        target_modules=settings.targets,
     )  # fmt: skip
     model.thinker = get_peft_model(model.thinker, config)
     return model
 
 
-def train(model: Any, samples: SampleList, pack: Pack, settings: TrainSettings, resume: bool = False) -> Path:
+def train(
+    model: Any, samples: SampleList, pack: Pack, settings: TrainSettings, resume: bool = False,
+    optimizer: Callable[[Any], Any] | None = None, callbacks: Sequence[TrainerCallback] = (),
+) -> Path:  # fmt: skip
     """Train and save into ``settings.out``: ``settings.json``, ``log.jsonl``, and adapter or model in ``final``.
 
     Args:
         model: a loaded model; samples: what it learns; pack: the wording; resume: go on from the last checkpoint.
+            optimizer: makes one from the model; None for that of the arguments; callbacks: for the trainer.
 
     Returns:
         The folder of the trained adapter (or whole model).
@@ -67,9 +72,11 @@ def train(model: Any, samples: SampleList, pack: Pack, settings: TrainSettings, 
         output_dir=str(out / "checkpoints"), seed=settings.seed, remove_unused_columns=False, report_to=[],
         label_names=["labels"], **settings.arguments,
     )  # fmt: skip
+    made = optimizer(model.thinker) if optimizer else None
     trainer = Trainer(
         model=model.thinker, args=arguments, data_collator=Collator(model),
-        train_dataset=TrainingData(model, samples, pack, settings.reasoning), callbacks=[LogFile(out / "log.jsonl")],
+        train_dataset=TrainingData(model, samples, pack, settings.reasoning), optimizers=(made, None),
+        callbacks=[LogFile(out / "log.jsonl"), *callbacks],
     )  # fmt: skip
     model.thinker.train()
     trainer.train(resume_from_checkpoint=resume or None)

@@ -82,6 +82,7 @@ OTHERS = [
     Recipe("late_sound.mp4", "libx264", AAC, sound_at=0.7),
     Recipe("late_pictures.mkv", "libx264", AAC, pictures_at=0.7),
     Recipe("pause.mkv", "libx264", AAC, duration=5.0, pause=(2.0, 1.0), tone=(2.5, 3.0)),
+    Recipe("groups.mp4", "libx264", gop=2),
     Recipe("tone.mp4", "libx264", AAC, tone=(0.0, 4.0)),
     Recipe("tone.m4a", audio=AAC, tone=(0.0, 4.0)),
     Recipe("tone.ogg", audio=OPUS, tone=(0.0, 4.0)),

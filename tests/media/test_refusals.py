@@ -109,6 +109,16 @@ def test_damaged_sound(name, kind, clip, tmp_path):
         assert np.array_equal(waveform(path, 0.0, 1.5), waveform(clip(name), 0.0, 1.5))
 
 
+def test_damage_that_reaches_into_the_window(clip, tmp_path):
+    """Frames that a flac decoder drops without an error: lost are those before the window and its first."""
+    source = clip("tone.flac")
+    first, last = place_of(source, "audio", 1.5), place_of(source, "audio", 2.4)
+    path = spoil(source, tmp_path / "a.flac", first + 30, last - first)
+    for start in (1.4, 1.6, 1.9, 2.2):
+        refused(path, "damaged", lambda path, start=start: waveform(path, start, 3.5))
+    assert np.array_equal(waveform(path, 2.9, 4.0), waveform(source, 2.9, 4.0))
+
+
 def test_damaged_pictures(clip, tmp_path):
     source = clip("h264.mp4")
     path = spoil(source, tmp_path / "a.mp4", place_of(source, "video", 2.0), 12)
@@ -116,6 +126,14 @@ def test_damaged_pictures(clip, tmp_path):
     refused(path, "damaged", lambda path: frames(path, 1, 2.5, 2.6))
     for start, end in [(0.0, 1.9), (3.0, 4.0)]:  # before, and from the next key frame on
         assert np.array_equal(frames(path, 5, start, end).images, frames(source, 5, start, end).images)
+
+
+def test_a_key_frame_ends_the_damage(clip, tmp_path):
+    """Pictures every 0.4 s, so near to each other that no seek lies between them; 2.0 to 2.2 s is spoilt."""
+    source = clip("groups.mp4")
+    path = spoil(source, tmp_path / "a.mp4", place_of(source, "video", 2.0), 8)
+    assert np.array_equal(frames(path, 9, 0.4, 4.0).images, frames(source, 9, 0.4, 4.0).images)
+    refused(path, "damaged", lambda path: frames(path, 9, 0.3, 3.9))
 
 
 def test_a_damaged_stretch_that_the_demuxer_leaves_out(clip, tmp_path):

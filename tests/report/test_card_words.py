@@ -60,7 +60,8 @@ def test_credit_decides(card: Make, credit: float, mark: str, words: str) -> Non
 
 def test_an_answer_that_is_none_cannot_be_right(card: Make) -> None:
     failed = Prediction("clip-1", "ave", answer=TextAnswer("two"), error="cut off")
-    assert verdict(card(TextAnswer("two"), None, prediction=failed, credit=1.0)).mark == "wrong"
+    cut = card(TextAnswer("two"), None, prediction=failed, credit=1.0)
+    assert verdict(cut).mark == "wrong" and cut.said is None
     assert verdict(card(TextAnswer("two"), None, credit=1.0)).mark == "wrong"
 
 

@@ -87,6 +87,6 @@ def make_media(path: FilePath, role: str = "clip") -> "Media":
     found = probe(path)
     sound = "track" if found.has_sound else "none"
     return Media(
-        role=role, kind=found.kind, path=os.fspath(path), sound=sound,
+        role=role, kind=found.kind, path=os.fsdecode(path), sound=sound,
         duration=found.duration, fps=found.fps, size=found.size,
     )  # fmt: skip

@@ -28,6 +28,7 @@ FilePath = str | os.PathLike[str]
 
 COMMAND = [sys.executable, "-P", "-m", "crabplus.media.worker"]  # -P: no module is taken from the current folder
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
+_INSTALLED = os.path.basename(_PACKAGE_ROOT) in ("site-packages", "dist-packages")  # the worker finds it by itself
 _START_LIMIT = 120.0  # seconds for a worker to import its libraries
 
 
@@ -43,7 +44,7 @@ class _Worker:
     """One worker process. Not thread-safe: its Decoder holds a lock."""
 
     def __init__(self) -> None:
-        paths = (_PACKAGE_ROOT, os.environ.get("PYTHONPATH", ""))
+        paths = ("" if _INSTALLED else _PACKAGE_ROOT, os.environ.get("PYTHONPATH", ""))
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self.process = subprocess.Popen(
             COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -57,6 +58,7 @@ class _Worker:
             command = " ".join(COMMAND[:4])
             raise RuntimeError(f"the decode worker did not start ({error}); try it by hand: {command}") from error
         if problem:
+            self.end()
             raise ImportError(f"the decode worker cannot work: {problem}")
 
     def ask(self, request: tuple[Any, ...], limit: float) -> tuple[str, Any]:

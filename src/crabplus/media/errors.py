@@ -14,7 +14,7 @@ class MediaError(ValueError):
 
     def __init__(self, path: str | os.PathLike[str], reason: str = "") -> None:
         # A DataLoader raises it anew with the whole message as its only argument: that must work too.
-        self.path, self.reason = os.fspath(path), reason
+        self.path, self.reason = os.fsdecode(path), reason
         super().__init__(f"{self.path}: {reason}" if reason else self.path)
 
     def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str]]:

@@ -52,7 +52,7 @@ class _Reader:
         samples: float32 (S,), the window's; zero where nothing was put yet.
         reached: seconds up to which sound was decoded.
         broken: the first damage in the window: when, and what.
-        silences: stretches for which the container has no packets.
+        unheard: times of the packets whose sound is not here yet.
     """
 
     def __init__(self, clip: Clip, start: float, end: float, rate: int) -> None:
@@ -61,26 +61,27 @@ class _Reader:
         self.reached = clip.sound_start
         self.slack = _EXACT_SLACK
         self.broken: tuple[float, str] | None = None
-        self.silences: list[tuple[float, float]] = []
+        self.unheard: list[float] = []
 
     def read(self, seek: bool) -> bool:
         """Decodes the window; False if a seek went past its start, and it must be read from the beginning."""
-        clip, run = self.clip, None
+        clip, run, heard = self.clip, None, None
         with opened(clip.path, clip.format, clip.audio) as container:
             stream = container.streams[clip.audio]
             if seek:
                 time = self.start - _LEAD + clip.origin
                 container.seek(int(time / stream.time_base), stream=stream)
-            for first, (time, frame) in enumerate(self._frames(container, stream)):
-                if not first and seek and time > max(self.start - _LEAD / 2, clip.sound_start):
+            for time, frame in self._frames(container, stream):
+                if heard is None and seek and time > max(self.start - _LEAD / 2, clip.sound_start):
                     return False
+                self._judge_gap(heard, time)
                 length = frame.samples / frame.sample_rate
+                heard = time + length
                 if not _lossless(stream.codec_context.name):
                     self.slack = min(_LOSSY_SLACK, 2 * length)
-                if time + length < self.start - _LEAD:
+                if heard < self.start - _LEAD:
                     continue
                 if run is None or not run.takes(time, frame):
-                    self._judge_gap(run, time)
                     self._put(run)
                     run = _Run(time, frame, self.rate, free=time < self.start - _LEAD / 2)
                 run.push(frame)
@@ -91,19 +92,18 @@ class _Reader:
         return True
 
     def _frames(self, container: InputContainer, stream: av.AudioStream) -> Iterator[tuple[float, av.AudioFrame]]:
-        after, base, due = None, float(stream.time_base), None
+        after, base = None, float(stream.time_base)
         for packet, stamp in packets(self.clip.path, container, stream):
             at = after if stamp is None else stamp - self.clip.origin
+            length = (packet.duration or 0) * base
             if at is not None:
-                if due is not None and at - due > _JITTER:
-                    self.silences.append((due, at))
-                due = at + (packet.duration or 0) * base
+                self.unheard.append(at)
             if packet.is_corrupt:
-                self._spoilt(at, "a packet is incomplete")
+                self._spoilt(at, length, "a packet is incomplete")
             try:
                 frames = packet.decode()
             except av.FFmpegError as error:
-                self._spoilt(at, error.strerror)
+                self._spoilt(at, length, error.strerror)
                 continue
             for frame in frames:
                 time = after if frame.pts is None else frame.pts * base - self.clip.origin
@@ -112,17 +112,19 @@ class _Reader:
                 after = time + frame.samples / frame.sample_rate
                 yield time, frame
 
-    def _judge_gap(self, run: "_Run | None", time: float) -> None:
-        """Takes a gap for damage unless the container can state one and does so by the times of its packets."""
-        if run is None or time - run.end <= _JITTER:
-            return
-        stated = any(a < time and run.end < b and time - run.end <= b - a + _JITTER for a, b in self.silences)
-        if not stated or self.clip.format not in _STATE_SILENCE:
-            self._spoilt(run.end, "a piece of it cannot be decoded")
+    def _judge_gap(self, heard: float | None, time: float) -> None:
+        """Takes a gap for damage unless the container can state one and has no packet there."""
+        early = time - _JITTER / 2
+        if heard is not None and time - heard > _JITTER:
+            lost = any(heard - _JITTER / 2 <= at < early for at in self.unheard)
+            if lost or self.clip.format not in _STATE_SILENCE:
+                self._spoilt(heard, time - heard, "a piece of it cannot be decoded")
+        self.unheard = [at for at in self.unheard if at >= early]
 
-    def _spoilt(self, time: float | None, why: str) -> None:
+    def _spoilt(self, time: float | None, length: float, why: str) -> None:
+        """Remembers damage if it touches the window."""
         time = self.start if time is None else time
-        if self.broken is None and self.start - 0.05 <= time < self.end:
+        if self.broken is None and time < self.end and time + length >= self.start:
             self.broken = (time, why)
 
     def _put(self, run: "_Run | None") -> None:

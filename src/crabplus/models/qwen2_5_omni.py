@@ -72,8 +72,8 @@ class Qwen25Omni:
 
         Returns:
             ``input_ids`` and ``labels`` (T,), and for the media that occur ``pixel_values`` (P, patch),
-            ``image_grid_thw`` (1, 3), ``pixel_values_videos``, ``video_grid_thw``, ``video_second_per_grid`` (1,), and a list
-            ``input_features`` of (M, F).
+            ``image_grid_thw`` (1, 3), ``pixel_values_videos``, ``video_grid_thw``, ``video_second_per_grid`` (1,) and a
+            list ``input_features`` of (M, F).
 
         Raises:
             ValueError: text that holds a special token, or a sound too short for the model.

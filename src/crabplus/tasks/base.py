@@ -1,7 +1,7 @@
 """What every task offers: prompt, target and parser of one task key, and the judge of its answers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crabplus.schema import Answer, Media, Message, Parsed, Part, Sample
 from crabplus.tasks.packs import Pack, default_pack
@@ -79,7 +79,7 @@ class Task(ABC):
         """The answer in the text, or in words why there is none."""
 
     @abstractmethod
-    def judge(self, pairs: Sequence[Pair]) -> dict[str, float]:
+    def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         """The official numbers, the main one under :attr:`metric`; no answer counts as wrong."""
 
     @abstractmethod

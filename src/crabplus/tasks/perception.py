@@ -1,7 +1,7 @@
 """What a base model is taught before any task: to name what it hears and sees, in forms that no task key uses."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crabplus.schema import Answer, Event, EventsAnswer, Object, ObjectsAnswer, Sample, TextAnswer
 from crabplus.tasks.base import Pair, Task
@@ -33,7 +33,7 @@ class Perception(Task):
             return ObjectsAnswer(tuple(thing for match in seen if (thing := _thing(match, pack))))
         return TextAnswer(text.strip()) if text.strip() else "empty text"
 
-    def judge(self, pairs: Sequence[Pair]) -> dict[str, float]:
+    def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         return {"exact": sum(sample.answer == answer for sample, answer in pairs) / max(len(pairs), 1)}
 
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
@@ -53,4 +53,4 @@ def _thing(match: tuple[str, ...], pack: Pack) -> Object | None:
     return None
 
 
-PERCEPTION: dict[str, Task] = {key: Perception(key) for key in ("hear", "look", "watch", "find", "start")}
+PERCEPTION: dict[str, Task] = {key: Perception(key) for key in ("hear", "look", "watch", "find", "start", "repeat")}

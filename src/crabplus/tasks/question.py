@@ -1,6 +1,6 @@
 """Question answering about what is seen and heard."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crabplus.metrics.music_avqa import answer_accuracy, normalise
 from crabplus.schema import Answer, Sample, TextAnswer
@@ -24,7 +24,7 @@ class MusicQuestion(Task):
         word, reason = read_answer(text)
         return TextAnswer(word) if word else reason
 
-    def judge(self, pairs: Sequence[Pair]) -> dict[str, float]:
+    def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         right = [_word(answer) == _word(sample.answer) and answer is not None for sample, answer in pairs]
         return answer_accuracy(right, [_type(sample) for sample, _ in pairs])
 

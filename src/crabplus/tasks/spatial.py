@@ -1,6 +1,6 @@
 """Spatial localisation: where in the picture the source of a sound is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crabplus.metrics.arig import box_iou, grounding
 from crabplus.schema import Answer, Box, Object, ObjectsAnswer, Sample
@@ -26,7 +26,7 @@ class SourceGrounding(Task):
         thing, reason = read_object(text, pack.canvas)
         return ObjectsAnswer((thing,)) if thing else reason
 
-    def judge(self, pairs: Sequence[Pair]) -> dict[str, float]:
+    def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         return grounding(box_iou([_box(answer) for _, answer in pairs], [_box(sample.answer) for sample, _ in pairs]))
 
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:

@@ -1,7 +1,7 @@
 """The grammar of answers: writes and reads the tags in which a model gives them.
 
 Reading is lenient in form (case, spaces, commas, either notation of a box, a missing last tag) and strict in meaning:
-what is not there is never made up. Every reader takes any text and gives what it found, or in words why it found nothing.
+what is not there is never made up. Every reader takes any text and gives what it found, or says why it found nothing.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Temporal localisation: which events happen, and when."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crabplus.metrics.ave import segment_accuracy, segment_labels
 from crabplus.schema import Answer, Event, EventsAnswer, Sample
@@ -26,7 +26,7 @@ class AudioVisualEvent(Task):
         events, reason = read_events(text)
         return EventsAnswer(tuple(events)) if events else reason
 
-    def judge(self, pairs: Sequence[Pair]) -> dict[str, float]:
+    def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         truth = [_grid(sample.answer) for sample, _ in pairs]
         return segment_accuracy(truth, [_grid(answer) for _, answer in pairs])
 

@@ -175,7 +175,7 @@ def background(rng: np.random.Generator, side: int) -> Image:
 def place(
     canvas: Image, picture: NDArray[np.float32], x: float, y: float, size: float, tilt: float
 ) -> NDArray[np.float32]:
-    """Blend a sprite into ``canvas`` (H, W, 3) in place; centre x, y and full width ``size`` in pixels, tilt in degrees.
+    """Blend a sprite into ``canvas`` (H, W, 3) in place; centre x, y and width ``size`` in pixels, tilt in degrees.
 
     Returns:
         The box x1, y1, x2, y2 in pixels of what the sprite covers by more than half, clipped to the canvas.
