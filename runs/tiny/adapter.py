@@ -16,7 +16,7 @@ from crabplus.tidepool.live import LiveSamples
 from crabplus.train import train
 
 HERE = Path(__file__).parent
-SEED, STEPS, BATCH, RATE = 3, 1100, 16, 4e-3
+SEED, STEPS, BATCH, RATE = 3, 900, 16, 4e-3
 MIXTURE = {"ave": 0.25, "avqa": 0.35, "arig": 0.40}
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """Stage 2: the perception base. Its language model learns to name what the towers of stage 1 hear and see, in the words
 of the perception prompts; no task key is among them.
 
-Three phases, each from the last checkpoint of the one before:
+Four phases, each from the last checkpoint of the one before:
 
 a. AdamW. Hearing came soon; which thing in the picture is meant came slowly, so it was stopped.
 b. Muon, one sense at a time in short prompts, larger batches; the merger of the vision tower is trained along.
 c. As b, with random text to say again. Words that no perception prompt uses would else be nothing but wrong to the
    base, and an adapter, which leaves the vocabulary alone, could hardly bring them out.
+d. As c, with both senses in three of four prompts: after b and c a sound beside the picture threw the base off.
 
-Run: python runs/tiny/base.py a|b|c   (after towers.py and create.py)
+Run: python runs/tiny/base.py a|b|c|d   (after towers.py and create.py)
 """
 
 import sys
@@ -31,11 +32,16 @@ from crabplus.train import train
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 PACK = Path(__file__).parents[2] / "src/crabplus/assets/tiny/pack.yaml"
 ALONE = {"hear": "sound", "start": "sound", "look": "frame", "find": "frame", "watch": "film"}
+PAIR = ("frame", "sound")
+TOGETHER = {"hear": [("clip",), PAIR], "start": [("clip",), PAIR], "look": [PAIR], "find": [PAIR], "watch": [("clip",)]}
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase; ``steps`` is what the schedule was made for, ``stop`` the step after which it ended."""
+    """One phase; ``steps`` is what the schedule was made for, ``stop`` the step after which it ended.
+
+    ``alone`` is the share of prompts that show nothing but the sense that is asked about.
+    """
 
     start: str
     seed: int
@@ -44,17 +50,20 @@ class Phase:
     batch: int
     rate: float
     save: int
+    alone: float
     mixture: dict[str, float]
     first: bool = False
 
 
 PHASES = {
-    "a": Phase("start", 2, 2000, 1200, 16, 1.5e-3, 300,
+    "a": Phase("start", 2, 2000, 1200, 16, 1.5e-3, 300, 0.5,
                {"hear": 0.22, "start": 0.06, "look": 0.36, "find": 0.20, "watch": 0.16}, first=True),
-    "b": Phase("base_a/checkpoints/checkpoint-1200", 4, 1100, 500, 24, 3e-3, 250,
+    "b": Phase("base_a/checkpoints/checkpoint-1200", 4, 1100, 500, 24, 3e-3, 250, 1.0,
                {"hear": 0.10, "start": 0.04, "look": 0.38, "find": 0.34, "watch": 0.14}),
-    "c": Phase("base_b/checkpoints/checkpoint-500", 5, 650, 650, 24, 3e-3, 250,
+    "c": Phase("base_b/checkpoints/checkpoint-500", 5, 650, 500, 24, 3e-3, 250, 1.0,
                {"hear": 0.10, "start": 0.03, "look": 0.34, "find": 0.30, "watch": 0.13, "repeat": 0.10}),
+    "d": Phase("base_c/checkpoints/checkpoint-500", 6, 420, 420, 16, 2.5e-3, 210, 0.25,
+               {"hear": 0.16, "start": 0.04, "look": 0.32, "find": 0.28, "watch": 0.15, "repeat": 0.05}),
 }  # fmt: skip
 
 
@@ -68,9 +77,15 @@ class StopAt(TrainerCallback):
         control.should_training_stop = control.should_training_stop or state.global_step >= self.step
 
 
-def alone(key):
-    """The perception prompt of a key with nothing shown but what is asked about."""
-    return lambda rng: replace(PERCEPTION[key](rng), show=(ALONE[key],))
+def shown(key, alone):
+    """The perception prompt of a key, with one sense in a share of ``alone``, else with both."""
+
+    def make(rng):
+        ask = PERCEPTION[key](rng)
+        both = TOGETHER[key][int(rng.integers(len(TOGETHER[key])))]
+        return replace(ask, show=(ALONE[key],) if rng.random() < alone else both)
+
+    return make
 
 
 def repeat(tokenizer):
@@ -104,8 +119,7 @@ def main(name):
     for part in ("vision", "audio"):
         model.thinker.get_submodule(model.parts[part]).requires_grad_(False)
     model.thinker.model.visual.merger.requires_grad_(not phase.first)
-    makers = PERCEPTION if phase.first else {key: alone(key) for key in ALONE}
-    makers = {**makers, "repeat": repeat(model.processor.tokenizer)}
+    makers = {"repeat": repeat(model.processor.tokenizer), **{key: shown(key, phase.alone) for key in ALONE}}
     samples = LiveSamples(phase.mixture, makers, phase.seed, phase.steps * phase.batch)
     optimizer = None if phase.first else lambda thinker: Muon(thinker, phase.rate)
     out = train(model, samples, pack, settings_of(name, phase), "--resume" in sys.argv, optimizer, [StopAt(phase.stop)])
