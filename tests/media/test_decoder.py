@@ -220,16 +220,20 @@ if __name__ == "__main__":
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_after_a_fork(clip, script):
     text = """
-import os, sys
+import os, signal, sys
 from crabplus import media
 path = sys.argv[1]
 def read():
     return [media.waveform(path, 0, 1).sum().item() for _ in range(20)], media.default_decoder()._worker.process.pid
 first, mine = read()
+lock = media.default_decoder()._lock
+lock.acquire()  # as a thread that is in the middle of a call
 child = os.fork()
 if not child:
+    signal.alarm(200)
     sums, pid = read()
     os._exit(0 if sums == first and pid != mine else 1)
+lock.release()
 sums, pid = read()
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), sums == first, pid == mine)
 """

@@ -22,12 +22,11 @@ def write_clip(path: Path, scene: Scene, with_sound: bool = True) -> None:
     with av.open(str(path), "w") as file:
         video = file.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "20", "threads": "1"})
         video.width, video.height, video.pix_fmt = SIDE, SIDE, "yuv420p"
-        audio = file.add_stream("aac", rate=RATE, bit_rate=64000) if with_sound else None
+        audio = file.add_stream("aac", rate=RATE, bit_rate=64000, layout="mono") if with_sound else None
         for picture in pictures:
             file.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         file.mux(video.encode(None))
         if audio is not None:
-            audio.layout = "mono"
             wave = sound(scene)
             for start in range(0, len(wave), _BLOCK):
                 file.mux(audio.encode(_audio_frame(wave[start : start + _BLOCK], start)))
@@ -44,8 +43,7 @@ def write_wav(path: Path, scene: Scene) -> None:
     """The sound of a scene as 16-bit PCM."""
     samples = (sound(scene) * 32767).astype("<i2")
     with av.open(str(path), "w", format="wav") as file:
-        stream = file.add_stream("pcm_s16le", rate=RATE)
-        stream.layout = "mono"
+        stream = file.add_stream("pcm_s16le", rate=RATE, layout="mono")
         frame = av.AudioFrame.from_ndarray(samples[None], "s16", "mono")
         frame.sample_rate = RATE
         file.mux(stream.encode(frame))
