@@ -16,8 +16,8 @@ from crabplus.tidepool.live import LiveSamples
 from crabplus.train import train
 
 HERE = Path(__file__).parent
-SEED, STEPS, BATCH, RATE = 3, 900, 16, 4e-3
-MIXTURE = {"ave": 0.25, "avqa": 0.35, "arig": 0.40}
+SEED, STEPS, BATCH, RATE = 3, 720, 16, 4e-3
+MIXTURE = {"ave": 0.23, "avqa": 0.35, "arig": 0.42}
 
 if __name__ == "__main__":
     pack = load_pack(resolve("tiny") + "/pack.yaml")

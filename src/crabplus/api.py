@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 from crabplus import media as files
 from crabplus.data import WithSource
@@ -11,7 +11,7 @@ from crabplus.generate import load_adapter, predict
 from crabplus.models import TINY, load_model, resolve
 from crabplus.models.source import Files
 from crabplus.schema import EventsAnswer, Media, Prediction, Sample
-from crabplus.tasks import TASKS, Pack, default_pack, get_task, load_pack
+from crabplus.tasks import Pack, default_pack, get_task, load_pack
 
 
 class AskError(ValueError):
@@ -81,48 +81,38 @@ class CrabPlus:
 def media_for(task: str, path: str | Path, sound: str | Path | None, start: float | None, end: float | None,
               longest: float) -> tuple[Media, ...]:  # fmt: skip
     """The media that a task key is shown of a file; see :meth:`CrabPlus.ask`."""
-    if task not in TASKS:
-        get_task(task)  # says which keys there are
-    needs = get_task(task).needs
-    found = files.probe(path)
-    window = _window(path, found.duration, start, end, longest)
-    tracks = () if sound is None else (_sound(sound, window, longest),)
-    if not (found.has_sound or tracks) and "sound" in needs:
+    needs, found, name = get_task(task).needs, files.probe(path), str(path)
+    if not (found.has_sound or sound) and "sound" in needs:
         raise AskError(f"{path} has no sound, and {task} asks for what is heard: name a sound file (--sound FILE)")
     if not found.has_pictures and needs & {"picture", "film"}:
         raise AskError(f"{path} has no pictures, and {task} asks for what is seen: name a video or a picture")
     if "film" in needs and found.kind == "image":
         raise AskError(f"{path} is a picture, and {task} asks when something happens: name a video")
-    name = str(path)
-    if "picture" in needs and found.kind == "video":
-        return _picture_of_video(name, window, tracks)
-    if found.kind == "video":
-        kind = "file" if tracks else "track" if found.has_sound else "none"
-        return (Media("clip", "video", name, *window, sound=kind, duration=found.duration), *tracks)
+    if found.kind == "image":
+        return (Media("frame", "image", name), *_sound(sound, (start, end), longest))
+    low, high = _window(path, found.duration or 0.0, start, end, longest)
     if found.kind == "audio":
-        return (Media("sound", "audio", name, *window, duration=found.duration),)
-    return (Media("frame", "image", name), *tracks)
+        return (Media("sound", "audio", name, low, high, duration=found.duration),)
+    tracks = _sound(sound, (low, high), longest)
+    if "picture" in needs:  # the middle picture of the window, and the sound of all of it
+        return (Media("frame", "image", name, low, high), *(tracks or (Media("sound", "audio", name, low, high),)))
+    origin: Literal["file", "track", "none"] = "file" if tracks else "track" if found.has_sound else "none"
+    return (Media("clip", "video", name, low, high, sound=origin, duration=found.duration), *tracks)
 
 
-def _picture_of_video(name: str, window: tuple[float, float], tracks: tuple[Media, ...]) -> tuple[Media, ...]:
-    """The middle picture of the window, and the sound of all of it."""
-    sound = tracks or (Media("sound", "audio", name, *window),)
-    return (Media("frame", "image", name, *window), *sound)
-
-
-def _sound(path: str | Path, window: tuple[float, float] | None, longest: float) -> Media:
+def _sound(path: str | Path | None, window: tuple[float | None, float | None], longest: float) -> tuple[Media, ...]:
+    """The record of a separate sound file, if there is one."""
+    if path is None:
+        return ()
     found = files.probe(path)
     if not found.has_sound:
         raise AskError(f"{path} has no sound in it")
-    start, end = window or _window(path, found.duration, None, None, longest) or (0.0, longest)
-    return Media("sound", "audio", str(path), start, min(end, found.duration or end))
+    return (Media("sound", "audio", str(path), *_window(path, found.duration or 0.0, *window, longest)),)
 
 
-def _window(path: str | Path, duration: float | None, start: float | None, end: float | None,
-            longest: float) -> Any:  # fmt: skip
-    """The seconds that are meant: by default all, if that is not too long; None for a picture."""
-    if duration is None:
-        return None
+def _window(path: str | Path, duration: float, start: float | None, end: float | None,
+            longest: float) -> tuple[float, float]:  # fmt: skip
+    """The seconds that are meant: by default all, if that is not too long."""
     low, high = start or 0.0, duration if end is None else end
     if not 0 <= low < high or low >= duration:
         raise AskError(f"{path} lasts {duration:.1f} s: the window {low:g} to {high:g} s is not in it")

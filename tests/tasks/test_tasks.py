@@ -23,6 +23,7 @@ def test_target_is_read_back(key, pack):
     task, sample = get_task(key), SAMPLES[key]
     text = task.target(sample, pack)
     assert text.startswith("I hear it. <")
+    assert ("> " in text) == pack.spaced
     assert task.parse(text, sample, pack) == sample.answer
     assert task.read(text, sample, pack).reasoning == "I hear it."
     assert task.target(sample, pack, reasoning=False).startswith("<")

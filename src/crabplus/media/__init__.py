@@ -5,7 +5,7 @@ Everything is read in a worker process with a time limit (:class:`Decoder`), and
 clip's own clock: zero is its first picture (without pictures, its first sound), and sound has its true time on it.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def make_media(path: FilePath, role: str = "clip") -> "Media":
     from crabplus.schema import Media
 
     found = probe(path)
-    sound = "track" if found.has_sound else "none"
+    sound: Literal["track", "none"] = "track" if found.has_sound else "none"
     return Media(
         role=role, kind=found.kind, path=os.fsdecode(path), sound=sound,
         duration=found.duration, fps=found.fps, size=found.size,

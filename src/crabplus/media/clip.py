@@ -45,7 +45,7 @@ class Clip:
     sound_start: float = 0.0
     sound_end: float = 0.0
     fps: float | None = None
-    size: tuple[int, int] | None = None
+    size: tuple[int, int] = (0, 0)
     turn: tuple[bool, bool, bool] = (False, False, False)
 
     @property
@@ -64,8 +64,9 @@ def read_probe(path: str) -> Probe:
     if clip is None:
         height, width, _ = read_image(path).shape
         return Probe("image", None, None, (width, height), False, True)
-    kind = "audio" if clip.video is None else "video"
-    return Probe(kind, clip.end, clip.fps, clip.size, clip.audio is not None, clip.video is not None)
+    if clip.video is None:
+        return Probe("audio", clip.end, None, None, True, False)
+    return Probe("video", clip.end, clip.fps, clip.size, clip.audio is not None, True)
 
 
 def survey(path: str) -> Clip | None:
@@ -161,12 +162,13 @@ def _extent(clip: Clip, container: InputContainer, stream: Stream, whole: bool =
 
 
 def _last_packet(path: str, container: InputContainer, stream: Stream) -> tuple[float | None, float | None]:
-    last = end = None
+    last: float | None = None
+    end: float | None = None
     for packet, time in packets(path, container, stream):
         if time is None or packet.is_discard:
             continue
         after = time + float((packet.duration or 0) * stream.time_base)
-        last, end = (time, after) if last is None else (max(last, time), max(end, after))
+        last, end = max(last or time, time), max(end or after, after)
     return last, end
 
 

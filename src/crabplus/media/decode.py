@@ -13,7 +13,7 @@ import threading
 import weakref
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,9 +51,10 @@ class _Worker:
             env={**os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )  # fmt: skip
+        self.requests, self.replies = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
         self.end = weakref.finalize(self, _end, self.process)  # also at exit, so that none is left behind
         try:
-            problem = self._guarded(_START_LIMIT, lambda: receive(self.process.stdout))
+            problem = self._guarded(_START_LIMIT, lambda: receive(self.replies))
         except (_Late, _WorkerDied) as error:
             command = " ".join(COMMAND[:4])
             raise RuntimeError(f"the decode worker did not start ({error}); try it by hand: {command}") from error
@@ -69,8 +70,8 @@ class _Worker:
         """
 
         def exchange() -> tuple[str, Any]:
-            send(self.process.stdin, request)
-            return receive(self.process.stdout)
+            send(self.requests, request)
+            return receive(self.replies)
 
         return self._guarded(limit, exchange)
 

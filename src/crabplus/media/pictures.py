@@ -75,7 +75,7 @@ class _Walk:
         self.ahead = next(self.frames, None)
         for target in targets:
             if self.ahead is not None and shown is not None and self._gain(target, self.ahead[0]):
-                self._leap(target)
+                self._leap(target, self.ahead[0])
             while self.ahead is not None and (shown is None or self.ahead[0] <= target + _EPSILON):
                 shown, self.ahead = self.ahead, next(self.frames, None)
             self._check(target, shown)
@@ -102,8 +102,7 @@ class _Walk:
         place = entries.search_timestamp(self._ticks(target), backward=True, any_frame=False)
         return place >= 0 and entries[place].timestamp * self.base - self.clip.origin - now > _SEEK_GAIN
 
-    def _leap(self, target: float) -> None:
-        now = self.ahead[0]
+    def _leap(self, target: float, now: float) -> None:
         self._seek(target)
         self.ahead = next(self.frames, None)
         self.fruitless = self.ahead is None or self.ahead[0] <= now

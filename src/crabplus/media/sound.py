@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import av
 import numpy as np
@@ -165,7 +166,7 @@ class _Run:
         self.skip = -round(start * self.rate) % (self.rate // math.gcd(self.rate, wanted)) if free else 0
         self.begin, self.start, self.length, self.waiting = start, start + self.skip / self.rate, 0, 0
         self.resampler = AudioResampler(format="flt", layout="mono", rate=wanted)
-        self.pieces: list[NDArray[np.generic]] = []
+        self.pieces: list[NDArray[Any]] = []
         self.done: list[Mono] = []
 
     @property
@@ -207,7 +208,7 @@ def _form(frame: av.AudioFrame) -> tuple[int, int, bool]:
     return frame.sample_rate, len(frame.layout.channels), frame.format.is_planar
 
 
-def _samples(frame: av.AudioFrame) -> NDArray[np.generic]:
+def _samples(frame: av.AudioFrame) -> NDArray[Any]:
     """The frame's samples as they are, (channels, S), or (1, S * channels) where the channels alternate.
 
     Not with PyAV's own ``to_ndarray``: of a frame with more than eight channels, which damage can feign, it counts too
@@ -223,7 +224,7 @@ def _lossless(codec: str) -> bool:
     return codec.startswith(_LOSSLESS)
 
 
-def _mono(data: NDArray[np.generic], form: tuple[int, int, bool]) -> Mono:
+def _mono(data: NDArray[Any], form: tuple[int, int, bool]) -> Mono:
     """The mean of the channels as float32 (S,), full scale 1."""
     if not form[2]:
         data = data.reshape(-1, form[1]).T

@@ -1,5 +1,7 @@
 """Still images, and resizing."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +33,7 @@ def read_image(path: str, size: tuple[int, int] | None = None) -> NDArray[np.uin
     return resize(_to_rgb(picture), size)
 
 
-def _to_rgb(picture: NDArray[np.generic]) -> NDArray[np.uint8]:
+def _to_rgb(picture: NDArray[Any]) -> NDArray[np.uint8]:
     """OpenCV's grey, BGR or BGRA of 8 or 16 bits as 8-bit RGB."""
     if picture.dtype == np.uint16:
         picture = ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -33,7 +33,7 @@ def receive(stream: IO[bytes]) -> Any:
 
 
 def _read(stream: IO[bytes], length: int) -> memoryview:
-    block = memoryview(np.empty(length, np.uint8))
+    block = np.empty(length, np.uint8).data
     done = 0
     while done < length:
         got = stream.readinto(block[done:])  # type: ignore[attr-defined]

@@ -47,7 +47,7 @@ class Qwen25Omni:
             dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``; attention: ``sdpa``, ``eager``, ...
         """
         processor = Qwen2_5OmniProcessor.from_pretrained(name_or_path)
-        thinker = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
+        thinker: Any = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
             name_or_path, dtype=dtype, attn_implementation=attention
         )
         return cls(thinker.to(device).eval(), processor, size)
@@ -80,7 +80,7 @@ class Qwen25Omni:
         """
         encoded: Encoded = {"input_features": []}
         lengths: dict[str, list[int]] = {"image": [], "video": [], "audio": []}
-        chat = [
+        chat: Any = [
             {"role": m.role, "content": [x for p in m.parts for x in self._part(p, source, encoded, lengths)]}
             for m in messages
         ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from crabplus.schema import Answer, Media, Message, Parsed, Part, Sample
 from crabplus.tasks.packs import Pack, default_pack
-from crabplus.tasks.tags import split_reasoning
+from crabplus.tasks.tags import spaced, split_reasoning
 
 Pair = tuple[Sample, Answer | None]
 """A sample with its true answer, and what a model answered; None where nothing could be read."""
@@ -49,7 +49,9 @@ class Task(ABC):
         """
         if sample.answer is None:
             raise ValueError(f"{sample.id}: a target needs the true answer, and this sample has none")
-        answer = self.write(sample.answer, pack or default_pack())
+        pack = pack or default_pack()
+        answer = self.write(sample.answer, pack)
+        answer = spaced(answer) if pack.spaced else answer
         return f"{sample.reasoning} {answer}" if reasoning and sample.reasoning else answer
 
     def parse(self, text: str, sample: Sample | None = None, pack: Pack | None = None) -> Answer | None:

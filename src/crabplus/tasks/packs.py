@@ -28,7 +28,8 @@ class Pack(BaseModel):
     Attributes:
         canvas: width and height, in units, on which boxes are written; size: pixels to which pictures are brought.
         frames: frames taken from a video where a key says nothing else; longest: seconds shown at a time.
-        system: system prompt, may be empty; keys: wording of each key.
+        spaced: words and numbers in answers stand behind a space, as they do in sentences: a small model then has one
+            token for each and not two; system: system prompt, may be empty; keys: wording of each key.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +41,7 @@ class Pack(BaseModel):
     frames: Positive
     longest: Annotated[float, Field(gt=0)]
     max_new_tokens: Positive = 512
+    spaced: bool = False
     system: str = ""
     keys: dict[str, Wording]
 

@@ -15,6 +15,7 @@ _NUMBER = r"\s*(-?\d+(?:\.\d+)?)\s*"
 _RANGE = re.compile(rf"\({_NUMBER}[\s,;-]{_NUMBER}\)")
 _CORNERS = re.compile(rf"\({_NUMBER}[,\s]{_NUMBER}\)\s*,?\s*\({_NUMBER}[,\s]{_NUMBER}\)")
 _BRACKETS = re.compile(rf"\[{_NUMBER}[,\s]{_NUMBER}[,\s]{_NUMBER}[,\s]{_NUMBER}\]")
+_WHOLE_TAG = re.compile(r"<(answer|event|obj)>.*?</\1>")
 _FIRST_TAG = re.compile(r"<\s*(answer|event|obj)\s*>", re.IGNORECASE)
 
 
@@ -33,6 +34,11 @@ def _inside(tag: str, text: str) -> list[str]:
 def number(value: float) -> str:
     """A number without needless zeros, to a tenth."""
     return f"{value:.1f}".removesuffix(".0")
+
+
+def spaced(answer: str) -> str:
+    """Words and numbers in tags behind a space: ``<event> dog, ( 3 8)</event>``; it reads the same."""
+    return _WHOLE_TAG.sub(lambda tag: re.sub(r"(?<=[>(,])(?=\w)", " ", tag.group(0)), answer)
 
 
 def write_answer(word: str) -> str:
