@@ -9,15 +9,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hypothesis import settings
 from PIL import Image
 
 from crabplus.report.card import Card
 from crabplus.report.html import write_report
 from crabplus.schema import Answer, Media, Prediction, Sample, Score
-
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 CLIP = Media("clip", "video", "clip.mp4", duration=10.0)
 FRAME = Media("frame", "image", "frame.jpg")

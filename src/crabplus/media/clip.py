@@ -154,22 +154,21 @@ def _extent(clip: Clip, container: InputContainer, stream: Stream, whole: bool =
     stated = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / av.time_base
     near = 0.0 if whole else max(start_of(stream) + float(stated) - 1.0, 0.0)
     container.seek(int(near / stream.time_base), stream=stream)
-    last, end = _last_packet(clip.path, container, stream)
-    if last is None and near:
+    found = _last_packet(clip.path, container, stream)
+    if found is None and near:
         container.seek(0, stream=stream)
-        last, end = _last_packet(clip.path, container, stream)
-    return last or 0.0, end or 0.0
+        found = _last_packet(clip.path, container, stream)
+    return found or (0.0, 0.0)
 
 
-def _last_packet(path: str, container: InputContainer, stream: Stream) -> tuple[float | None, float | None]:
-    last: float | None = None
-    end: float | None = None
+def _last_packet(path: str, container: InputContainer, stream: Stream) -> tuple[float, float] | None:
+    found = None
     for packet, time in packets(path, container, stream):
         if time is None or packet.is_discard:
             continue
-        after = time + float((packet.duration or 0) * stream.time_base)
-        last, end = max(last or time, time), max(end or after, after)
-    return last, end
+        last, end = found or (time, time)
+        found = max(last, time), max(end, time + float((packet.duration or 0) * stream.time_base))
+    return found
 
 
 def _turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
