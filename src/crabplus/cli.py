@@ -10,9 +10,10 @@ from crabplus import __version__
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # laying help out with Rich takes a third of a second
     help="One audio-visual language model for many tasks: what is heard and seen, when, and where.",
 )  # fmt: skip
-build_app = typer.Typer(no_args_is_help=True, help="Build a folder of samples.")
+build_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Build a folder of samples.")
 app.add_typer(build_app, name="build")
 
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
