@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from shape import FFT, HOP, MEL_BINS, RATE, SIDE, TOKENS_PER_SECOND, thinker_config
+from shape import FFT, HOP, MEL_BINS, RATE, SIDE, thinker_config
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     GenerationConfig,
@@ -103,9 +103,7 @@ def main(out: Path) -> None:
             assert not unexpected, unexpected
             print(f"{name} tower from {path.name}")
     thinker.save_pretrained(out)
-    processor = make_processor(tokenizer)
-    processor.position_id_per_seconds = TOKENS_PER_SECOND
-    processor.save_pretrained(out)
+    make_processor(tokenizer).save_pretrained(out)
     print(f"{sum(p.numel() for p in thinker.parameters()):,} parameters, {len(tokenizer)} tokens, in {out}")
 
 

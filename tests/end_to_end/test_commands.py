@@ -55,7 +55,7 @@ def test_ask_answers_in_json_and_in_words(clips):
     out, made = clips
     said = run("ask", out / made[0].media[0].path, "--task", "ave", "--json")
     assert said.exit_code == 0
-    assert from_json(said.output, Prediction).answer is not None
+    assert from_json(said.stdout, Prediction).answer is not None
     clip = out / made[4].media[0].path
     words = run("ask", clip, "--task", "avqa", "--question", "What colour is the thing that makes the sound?")
     assert words.exit_code == 0 and "I hear" in words.output
@@ -67,8 +67,8 @@ def test_window_moves_the_times(clips, tmp_path):
     short = out / made[0].media[0].path
     long = tmp_path / "long.mp4"
     _delay(short, long, 20)
-    first = from_json(run("ask", short, "--task", "ave", "--json").output, Prediction).answer.events
-    later = from_json(run("ask", long, "--task", "ave", "--start", 20, "--end", 30, "--json").output, Prediction)
+    first = from_json(run("ask", short, "--task", "ave", "--json").stdout, Prediction).answer.events
+    later = from_json(run("ask", long, "--task", "ave", "--start", 20, "--end", 30, "--json").stdout, Prediction)
     assert [event.label for event in later.answer.events] == [event.label for event in first]
     assert [event.start for event in later.answer.events] == pytest.approx([e.start + 20 for e in first], abs=1)
 
@@ -148,7 +148,7 @@ def test_ask_answers_what_it_can(odd, arguments):
     files = [odd / part if part.endswith((".mp3", ".mp4", ".jpg")) else part for part in arguments]
     result = run("ask", *files, "--json")
     assert result.exit_code == 0
-    said = from_json(result.output, Prediction)
+    said = from_json(result.stdout, Prediction)
     assert said.answer is not None or said.reason
 
 

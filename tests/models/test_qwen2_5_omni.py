@@ -127,7 +127,6 @@ def test_ids_are_equal_after_save_and_reload(model, tmp_path):
     text = "<|im_start|>user\n<|audio_bos|><|AUDIO|><|audio_eos|>Ünbekannte 77 wörds (3,14)<|im_end|>\n"
     assert again.tokenizer(text)["input_ids"] == model.processor.tokenizer(text)["input_ids"]
     assert again.tokenizer.decode(again.tokenizer(text)["input_ids"]) == text
-    assert again.position_id_per_seconds == model.processor.position_id_per_seconds
 
 
 def test_parts_are_modules(model):

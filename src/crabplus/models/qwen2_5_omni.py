@@ -50,6 +50,7 @@ class Qwen25Omni:
         thinker: Any = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
             name_or_path, dtype=dtype, attn_implementation=attention
         )
+        processor.position_id_per_seconds = thinker.config.position_id_per_seconds  # it saves only its own default
         return cls(thinker.to(device).eval(), processor, size)
 
     @property
