@@ -1,4 +1,4 @@
-"""Stage 3: the I-LoRA adapter learns the task keys, with explicit reasoning, on the frozen base.
+"""Stage 5: the I-LoRA adapter learns the task keys, with explicit reasoning, on the frozen base.
 
 Run: python runs/tiny/adapter.py   (after base.py and ship.py base)
 """
@@ -16,7 +16,7 @@ from crabplus.tidepool.live import LiveSamples
 from crabplus.train import train
 
 HERE = Path(__file__).parent
-SEED, STEPS, BATCH, RATE = 3, 720, 16, 4e-3
+SEED, STEPS, BATCH, RATE = 9, 3000, 16, 3e-3
 MIXTURE = {"ave": 0.23, "avqa": 0.35, "arig": 0.42}
 
 if __name__ == "__main__":
@@ -28,7 +28,7 @@ if __name__ == "__main__":
         seed=SEED,
         arguments=dict(
             max_steps=STEPS, per_device_train_batch_size=BATCH, learning_rate=RATE, lr_scheduler_type="cosine",
-            warmup_steps=40, max_grad_norm=1.0, logging_steps=25, save_steps=200,
+            warmup_steps=60, max_grad_norm=1.0, logging_steps=25, save_steps=250,
             save_total_limit=2, dataloader_num_workers=1, use_cpu=True, disable_tqdm=True,
         ),
     )  # fmt: skip

@@ -20,7 +20,7 @@ ASSETS = HERE.parents[1] / "src/crabplus/assets/tiny"
 def ship_base() -> None:
     """The adapter is trained on these rounded weights, so what is shipped is what it knows."""
     pack = load_pack(ASSETS / "pack.yaml")
-    model = load_model(HERE / "checkpoints" / "base_d" / "final", pack.size, dtype="float32")
+    model = load_model(HERE / "checkpoints" / "base_e" / "final", pack.size, dtype="float32")
     model.thinker.half().save_pretrained(ASSETS)
     model.processor.save_pretrained(ASSETS)
 
@@ -35,7 +35,7 @@ def ship_adapter() -> None:
     config = json.loads((source / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = "tiny"  # no path of the machine that trained it
     (target / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-    for name in ("base_a", "base_b", "base_c", "base_d", "adapter"):
+    for name in (p.parent.name for p in (HERE / "checkpoints").glob("*/log.jsonl")):
         shutil.copy(HERE / "checkpoints" / name / "log.jsonl", HERE / "logs" / f"{name}.jsonl")
 
 

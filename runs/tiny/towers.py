@@ -1,7 +1,9 @@
 """Stage 1: teach the two towers to see and hear, from dense targets, with heads that are thrown away.
 
 As CLIP and Whisper come trained to an audio-visual LLM, so do these: each picture token learns which thing covers its
-cell, its colour and its box; each audio token which kinds sound then. Run: python runs/tiny/towers.py [vision|audio]
+cell, its colour and its box; each audio token which kinds sound then.
+
+Run: python runs/tiny/towers.py [vision] [audio] [--more]   (--more: go on from the towers of the shipped base)
 """
 
 import json
@@ -19,14 +21,18 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import Qwen2VLImageProcessor, WhisperFeatureExtractor
 from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import Qwen2_5OmniAudioEncoder, Qwen2_5OmniVisionEncoder
 
+from crabplus.models import load_model
 from crabplus.tidepool import looks, world
 
-SEED = 1
+MORE = "--more" in sys.argv
+SEED, SUFFIX = (7, "_more") if MORE else (1, "")
 OUT = Path(__file__).parent / "checkpoints"
 LOG = Path(__file__).parent / "logs"
 GRID = 7
 KINDS, COLOURS = list(looks.KINDS), list(looks.COLOURS)
-VISION_STEPS, VISION_BATCH, AUDIO_STEPS, AUDIO_BATCH = 800, 48, 400, 24
+VISION_STEPS, AUDIO_STEPS = (450, 400) if MORE else (800, 400)
+VISION_BATCH, AUDIO_BATCH = 48, 24
+HEAD_STEPS = 30 if MORE else 0  # steps in which only the new heads learn
 
 
 def blur(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
@@ -83,12 +89,20 @@ def dummy_config():
     return thinker_config(64, {name: index for index, name in enumerate(names)})
 
 
+def start(tower: nn.Module, name: str) -> None:
+    """Begin with the tower of the shipped base, where more training is asked for."""
+    if MORE:
+        shipped = load_model("tiny", (SIDE, SIDE), dtype="float32").thinker.get_submodule(f"model.{name}")
+        tower.load_state_dict(shipped.state_dict())
+
+
 def fit(model: nn.Module, loader: DataLoader, loss_of, steps: int, rate: float, log: Path) -> None:
-    """Train by AdamW with one-cycle learning rate; a line of JSON every 25 steps."""
+    """Train [tower, head] by AdamW with one-cycle learning rate; a line of JSON every 25 steps."""
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.02, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1, pct_start=0.08)
-    start, lines = time.time(), []
+    begun, lines = time.time(), []
     for step, batch in enumerate(loader, 1):
+        model[0].requires_grad_(step > HEAD_STEPS)
         loss, facts = loss_of(batch)
         optimiser.zero_grad()
         loss.backward()
@@ -97,7 +111,7 @@ def fit(model: nn.Module, loader: DataLoader, loss_of, steps: int, rate: float, 
         schedule.step()
         if step % 25 == 0:
             facts = {key: round(float(value.detach()), 4) for key, value in facts.items()}
-            lines.append(json.dumps({"step": step, "seconds": round(time.time() - start), **facts}))
+            lines.append(json.dumps({"step": step, "seconds": round(time.time() - begun), **facts}))
             print(lines[-1], flush=True)
             log.write_text("\n".join(lines) + "\n")
 
@@ -105,6 +119,7 @@ def fit(model: nn.Module, loader: DataLoader, loss_of, steps: int, rate: float, 
 def train_vision() -> None:
     config = dummy_config().vision_config
     tower = Qwen2_5OmniVisionEncoder(config)
+    start(tower, "visual")
     width = config.out_hidden_size
     head = nn.Linear(width, len(KINDS) + 1 + len(COLOURS) + 4 * (CANVAS + 1))
     processor = Qwen2VLImageProcessor(patch_size=8, temporal_patch_size=1, merge_size=2)
@@ -131,7 +146,7 @@ def train_vision() -> None:
 
     model = nn.ModuleList([tower, head])
     loader = DataLoader(Pictures(), VISION_BATCH, num_workers=1, prefetch_factor=4)
-    fit(model, loader, loss_of, VISION_STEPS, 1.5e-3, LOG / "vision.jsonl")
+    fit(model, loader, loss_of, VISION_STEPS, 1.5e-3, LOG / f"vision{SUFFIX}.jsonl")
     save_file({f"model.visual.{key}": value for key, value in tower.state_dict().items()}, OUT / "vision.safetensors")
 
 
@@ -144,6 +159,7 @@ def iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def train_audio() -> None:
     config = dummy_config().audio_config
     tower = Qwen2_5OmniAudioEncoder(config)
+    start(tower, "audio_tower")
     head = nn.Linear(config.output_dim, len(KINDS))
     extractor = WhisperFeatureExtractor(
         feature_size=MEL_BINS, sampling_rate=RATE, hop_length=HOP, n_fft=FFT, chunk_length=world.SECONDS
@@ -161,7 +177,7 @@ def train_audio() -> None:
 
     model = nn.ModuleList([tower, head])
     loader = DataLoader(Clips(), AUDIO_BATCH, num_workers=1, prefetch_factor=4)
-    fit(model, loader, loss_of, AUDIO_STEPS, 1.5e-3, LOG / "audio.jsonl")
+    fit(model, loader, loss_of, AUDIO_STEPS, 1.5e-3, LOG / f"audio{SUFFIX}.jsonl")
     state = {f"model.audio_tower.{key}": value for key, value in tower.state_dict().items()}
     save_file(state, OUT / "audio.safetensors")
 
@@ -170,5 +186,5 @@ if __name__ == "__main__":
     torch.manual_seed(SEED)
     OUT.mkdir(exist_ok=True)
     LOG.mkdir(exist_ok=True)
-    for name in sys.argv[1:] or ["audio", "vision"]:
+    for name in [word for word in sys.argv[1:] if word != "--more"] or ["audio", "vision"]:
         {"vision": train_vision, "audio": train_audio}[name]()
