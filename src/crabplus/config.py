@@ -6,9 +6,13 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class AdapterSettings:
-    """Which adapter is trained and how large it is; ``targets`` is what ``target_modules`` takes."""
+    """Which adapter is trained and how large it is; ``targets`` is what ``target_modules`` takes.
 
-    kind: Literal["ilora", "none"] = "ilora"
+    ``kind``: ``ilora``; to compare with, ``lora`` (PEFT's, of the same rank), ``lora-equal`` (PEFT's, of about as many
+    parameters) and ``moe-lora`` (full LoRA experts under the same router); ``none`` trains the whole model.
+    """
+
+    kind: Literal["ilora", "lora", "lora-equal", "moe-lora", "none"] = "ilora"
     r: int = 128
     alpha: int = 256
     heads: int = 3

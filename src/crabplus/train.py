@@ -41,13 +41,19 @@ def add_adapter(model: Any, settings: AdapterSettings) -> Any:
         return model
     from peft import get_peft_model
 
-    from crabplus.ilora import ILoraConfig
+    from crabplus.ilora import ILoraConfig, baselines
 
     config = ILoraConfig(
         r=settings.r, lora_alpha=settings.alpha, num_heads=settings.heads, lora_dropout=settings.dropout,
         target_modules=settings.targets,
     )  # fmt: skip
-    model.thinker = get_peft_model(model.thinker, config)
+    made = {
+        "ilora": lambda: config,
+        "lora": lambda: baselines.lora(config),
+        "lora-equal": lambda: baselines.equal_lora(config, model.thinker),
+        "moe-lora": lambda: baselines.experts(config),
+    }[settings.kind]
+    model.thinker = get_peft_model(model.thinker, made())
     return model
 
 

@@ -155,7 +155,7 @@ def test_routing_under_cached_generation_and_free_afterwards(model: nn.Module, i
         model.generate(**given, max_new_tokens=4, min_new_tokens=4, do_sample=False)
     name = "model.language_model.layers.0.self_attn.q_proj"
     assert [call.shape[1] for call in routing.calls[name]] == [given["input_ids"].shape[1], 1, 1, 1]
-    assert [ids.shape[1] for ids in routing.token_ids] == [given["input_ids"].shape[1], 1, 1, 1]
+    assert [given_ids.ids.shape[1] for given_ids in routing.passes] == [given["input_ids"].shape[1], 1, 1, 1]
     with torch.no_grad():
         model(**given)
     assert len(routing.calls[name]) == 4

@@ -4,6 +4,7 @@ A PEFT method of its own; importing this package registers it, after which ``get
 ``PeftModel.from_pretrained`` know it. It works with torch, transformers and peft alone. Source: arXiv 2603.04128.
 """
 
+from crabplus.ilora import baselines
 from crabplus.ilora.config import ILoraConfig
 from crabplus.ilora.layer import ILoraLayer, Linear
 from crabplus.ilora.model import ILoraModel, adapted_layers
@@ -14,7 +15,7 @@ from crabplus.ilora.routing import Routing, record_routing
 
 __all__ = [
     "AS_PUBLISHED", "LANGUAGE_MODEL_ONLY", "PRESETS", "ILoraConfig", "ILoraLayer", "ILoraModel", "Linear", "Routing",
-    "adapted_layers", "convert_published", "load_published", "record_routing",
+    "adapted_layers", "baselines", "convert_published", "load_published", "record_routing",
 ]  # fmt: skip
 
 register(ILoraConfig, ILoraModel)

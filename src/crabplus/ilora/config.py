@@ -2,9 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
 from peft.config import PeftConfig
 
+from crabplus.ilora.card import note_import
 from crabplus.ilora.peft_type import ILORA
 from crabplus.ilora.presets import PRESETS
 
@@ -18,6 +22,8 @@ class ILoraConfig(PeftConfig):
         lora_alpha: the update is scaled by lora_alpha / r.
         num_heads: heads H of the adapter (not of attention); the router has one row for each.
         lora_dropout: probability of dropout before A; the router sees the input without it.
+        share_a: True is I-LoRA; False gives every head an A of its own, a mixture of full LoRA experts (A is H*R x in).
+        router_temperature: divides the router's logits; above 1 the heads are mixed more evenly.
         target_modules: names (suffix match), a regular expression over full names, ``all-linear``, or the name of a
             preset: ``language-model-only`` or ``as-published``.
         exclude_modules: names (suffix match) or a regular expression; these are left alone.
@@ -25,7 +31,6 @@ class ILoraConfig(PeftConfig):
         init_weights: True starts every head at zero, so that the adapted model equals its base; False draws it.
         layers_to_transform: layer numbers to adapt, with ``target_modules`` as names.
         layers_pattern: name of the list that ``layers_to_transform`` counts in.
-        bias: only ``none``.
 
     Raises:
         ValueError: a setting out of range, or two that exclude each other.
@@ -35,6 +40,8 @@ class ILoraConfig(PeftConfig):
     lora_alpha: float = field(default=32, metadata={"help": "The update is scaled by lora_alpha / r."})
     num_heads: int = field(default=3, metadata={"help": "Number of heads B that the router mixes."})
     lora_dropout: float = field(default=0.0, metadata={"help": "Dropout before A; the router sees none."})
+    share_a: bool = field(default=True, metadata={"help": "One A for all heads; False: one for each."})
+    router_temperature: float = field(default=1.0, metadata={"help": "Divides the router's logits."})
     target_modules: Collection[str] | str | None = field(
         default=None, metadata={"help": "Names, a regular expression, 'all-linear', or the name of a preset."}
     )
@@ -45,7 +52,6 @@ class ILoraConfig(PeftConfig):
     init_weights: bool = field(default=True, metadata={"help": "Start every head at zero."})
     layers_to_transform: list[int] | int | None = field(default=None, metadata={"help": "Layer numbers to adapt."})
     layers_pattern: list[str] | str | None = field(default=None, metadata={"help": "Name of the list of layers."})
-    bias: str = field(default="none", metadata={"help": "Only 'none'."})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,6 +63,11 @@ class ILoraConfig(PeftConfig):
         self._check_numbers()
         self._check_layers()
 
+    def save_pretrained(self, save_directory: str | PathLike[str], **kwargs: Any) -> None:
+        """As PEFT's; the model card in the folder says that the method has to be imported first."""
+        super().save_pretrained(str(save_directory), **kwargs)
+        note_import(Path(save_directory))
+
     def _check_numbers(self) -> None:
         for name in ("r", "num_heads"):
             value = getattr(self, name)
@@ -64,8 +75,8 @@ class ILoraConfig(PeftConfig):
                 raise ValueError(f"{name}: a whole number from 1 on wanted, got {value!r}")
         if not 0.0 <= self.lora_dropout < 1.0:
             raise ValueError(f"lora_dropout: a probability below 1 wanted, got {self.lora_dropout!r}")
-        if self.bias != "none":
-            raise ValueError(f"bias: I-LoRA trains no biases, only 'none' is possible, got {self.bias!r}")
+        if not self.router_temperature > 0:
+            raise ValueError(f"router_temperature: a number above 0 wanted, got {self.router_temperature!r}")
 
     def _check_layers(self) -> None:
         if isinstance(self.target_modules, str):

@@ -2,67 +2,62 @@
 
 For the frozen W x + b and an input x of shape (..., in), with heads i = 1..H (arXiv 2603.04128):
 
-    p = softmax(R x)                                        R: H x in, softmax in float32
+    p = softmax(R x / temperature)                          R: H x in, softmax in float32
     y = W x + b + alpha / r * sum_i p_i B_i A dropout(x)    A: r x in, B_i: out x r
+
+Without ``share_a`` every head has an A of its own: a mixture of full LoRA experts.
 """
 
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import torch
-import torch.nn.functional as F
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from crabplus.ilora.config import ILoraConfig
+from crabplus.ilora.fused import Adapt, route
 
+_SIZES = ("in_features", "out_features")
 MERGE_REFUSED = (
     "An I-LoRA adapter cannot be merged into the base weight: its router mixes the heads anew for every token, so "
     "there is no single weight to add. Use the adapter unmerged, or call unload() to get the base model back."
 )
 
 
-def route(x: Tensor, router: Tensor) -> Tensor:
-    """Router weights p = softmax(R x) in float32: x (..., in), router (H, in), result (..., H)."""
-    return torch.softmax(F.linear(x, router), dim=-1, dtype=torch.float32)
-
-
-def mix(hidden: Tensor, weights: Tensor, heads: Tensor) -> Tensor:
-    """sum_i p_i B_i h as one product: hidden (..., r), weights (..., H), heads (out, H*r), result (..., out)."""
-    spread = weights.unsqueeze(-1) * hidden.unsqueeze(-2)
-    return F.linear(spread.flatten(-2), heads)
-
-
 class ILoraLayer(BaseTunerLayer):
     """Adapter parameters of one linear layer, by adapter name.
 
-    ``ilora_A`` (r, in), ``ilora_B`` (out, H*r: the heads side by side), ``ilora_router`` (H, in).
+    ``ilora_A`` (r, in), or (H*r, in) where the heads do not share it; ``ilora_B`` (out, H*r); ``ilora_router`` (H, in).
+    The heads stand side by side.
     """
 
     adapter_layer_names = ("ilora_A", "ilora_B", "ilora_router")
-    other_param_names = ("ilora_dropout", "r", "lora_alpha", "num_heads", "scaling")
+    other_param_names = ("ilora_dropout", "r", "lora_alpha", "num_heads", "scaling", "router_temperature")
 
-    active_adapters: list[str]  # these two are PEFT's
-    _cast_input_dtype: Callable[[Tensor, torch.dtype], Tensor]
+    active_adapters: list[str]  # PEFT's
 
     def __init__(self, base_layer: nn.Module) -> None:
         self.base_layer = base_layer
-        linear = self.get_base_layer()
-        self.in_features: int = linear.in_features
-        self.out_features: int = linear.out_features
+        self.in_features, self.out_features = features(self.get_base_layer())
         self.ilora_A = nn.ParameterDict()
         self.ilora_B = nn.ParameterDict()
         self.ilora_router = nn.ParameterDict()
-        self.ilora_dropout = nn.ModuleDict()
+        self.ilora_dropout: dict[str, float] = {}
         self.r: dict[str, int] = {}
         self.lora_alpha: dict[str, float] = {}
         self.num_heads: dict[str, int] = {}
         self.scaling: dict[str, float] = {}
+        self.router_temperature: dict[str, float] = {}
         self.merged_adapters: list[str] = []
         self._disable_adapters = False
         self.cast_input_dtype_enabled = True
         self.routing_observer: Any = None
         """Called with the router weights (..., H) of every forward pass; set by ``record_routing``."""
+
+    def parameter_groups(self) -> tuple[nn.ParameterDict, ...]:
+        """A, B and router, each by adapter name."""
+        return self.ilora_A, self.ilora_B, self.ilora_router
 
     def update_layer(self, adapter_name: str, config: ILoraConfig, inference_mode: bool = False) -> None:
         """Add the parameters of an adapter, or make those of this name anew."""
@@ -70,8 +65,9 @@ class ILoraLayer(BaseTunerLayer):
         self.r[adapter_name], self.num_heads[adapter_name] = r, heads
         self.lora_alpha[adapter_name] = config.lora_alpha
         self.scaling[adapter_name] = config.lora_alpha / r
-        self.ilora_dropout[adapter_name] = nn.Dropout(config.lora_dropout) if config.lora_dropout else nn.Identity()
-        self.ilora_A[adapter_name] = nn.Parameter(torch.empty(r, self.in_features))
+        self.router_temperature[adapter_name] = config.router_temperature
+        self.ilora_dropout[adapter_name] = config.lora_dropout
+        self.ilora_A[adapter_name] = nn.Parameter(torch.empty(r if config.share_a else heads * r, self.in_features))
         self.ilora_B[adapter_name] = nn.Parameter(torch.empty(self.out_features, heads * r))
         self.ilora_router[adapter_name] = nn.Parameter(torch.empty(heads, self.in_features))
         self.reset_parameters(adapter_name, config.init_weights)
@@ -107,24 +103,49 @@ class Linear(nn.Module, ILoraLayer):
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """The base layer's answer to x (..., in) plus what the active adapters add: (..., out), in the base's dtype."""
-        base: Tensor = self.base_layer(x, *args, **kwargs)
-        if self.disable_adapters:
-            return base
-        result = base
-        for adapter_name in self.active_adapters:
-            if adapter_name in self.ilora_A:
-                result = result + self.update(x, adapter_name)
-        return result.to(base.dtype)
+        result: Tensor = self.base_layer(x, *args, **kwargs)
+        if not self.disable_adapters:
+            for adapter_name in self.active_adapters:
+                if adapter_name in self.ilora_A:
+                    result = self.adapt(result, x, adapter_name)
+        return result
 
-    def update(self, x: Tensor, adapter_name: str) -> Tensor:
-        """What one adapter adds for x (..., in): (..., out), computed in the adapter's dtype (or autocast's)."""
-        x = self._cast_input_dtype(x, self.ilora_A[adapter_name].dtype)
-        weights = route(x, self.ilora_router[adapter_name])
+    def adapt(self, base: Tensor, x: Tensor, adapter_name: str) -> Tensor:
+        """``base`` (..., out) plus what one adapter makes of x (..., in)."""
+        a, b, router = (group[adapter_name] for group in self.parameter_groups())
+        dtype, temperature = self._compute_dtype(x, a), self.router_temperature[adapter_name]
         if self.routing_observer is not None:
-            self.routing_observer(weights.detach())
-        hidden = F.linear(self.ilora_dropout[adapter_name](x), self.ilora_A[adapter_name])
-        scaled = (weights * self.scaling[adapter_name]).to(hidden.dtype)
-        return mix(hidden, scaled, self.ilora_B[adapter_name])
+            self.routing_observer(route(x.detach().to(dtype), router.detach().to(dtype), temperature))
+        keep = 1.0 - self.ilora_dropout[adapter_name] if self.training else 1.0
+        # drawn out here, where torch.compile and activation checkpointing know of it
+        mask = torch.empty_like(x, dtype=torch.bool).bernoulli_(keep) if keep < 1 else None
+        result: Tensor = Adapt.apply(
+            base, x, a, b, router, mask, keep, self.scaling[adapter_name], temperature, dtype
+        )  # type: ignore[no-untyped-call]
+        return result
+
+    def _compute_dtype(self, x: Tensor, weight: Tensor) -> torch.dtype:
+        """Autocast's dtype, else that of the adapter; that of x where PEFT's casting of inputs is switched off."""
+        if torch.is_autocast_enabled(x.device.type):
+            return torch.get_autocast_dtype(x.device.type)
+        return weight.dtype if self.cast_input_dtype_enabled else x.dtype
 
     def __repr__(self) -> str:
         return "ilora." + super().__repr__()
+
+
+def features(base: nn.Module) -> tuple[int, int]:
+    """Inputs and outputs of a linear layer: torch's, a quantised one, or transformers' ``Conv1D``.
+
+    Raises:
+        ValueError: the layer is none of these.
+    """
+    if isinstance(base, Conv1D):
+        inputs, outputs = base.weight.shape
+        return int(inputs), int(outputs)
+    if isinstance(base, nn.Linear) or all(isinstance(getattr(base, name, None), int) for name in _SIZES):
+        return int(base.in_features), int(base.out_features)  # type: ignore[arg-type]
+    raise ValueError(
+        f"Target module {base} is not supported: I-LoRA adapts linear layers (torch.nn.Linear, quantised linear "
+        "layers with in_features and out_features, transformers' Conv1D); leave it out of target_modules"
+    )

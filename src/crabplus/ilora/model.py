@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any, NoReturn
 
 from peft import PeftModel
-from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
+from peft.tuners.tuners_utils import BaseTuner
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from torch import nn
 
@@ -36,9 +36,6 @@ class ILoraModel(BaseTuner):
         if isinstance(target, ILoraLayer):
             target.update_layer(adapter_name, peft_config, inference_mode=peft_config.inference_mode)
             return
-        base = target.get_base_layer() if isinstance(target, BaseTunerLayer) else target
-        if not isinstance(base, nn.Linear):
-            raise TypeError(f"I-LoRA adapts linear layers; {current_key!r} is a {type(base).__name__}")
         layer = Linear(target, adapter_name, peft_config)
         if adapter_name not in self.active_adapters:
             layer.requires_grad_(False)
@@ -65,5 +62,5 @@ def adapted_layers(model: nn.Module, adapter_name: str | None = None) -> list[st
     return [
         name
         for name, module in model.named_modules()
-        if isinstance(module, ILoraLayer) and (adapter_name is None or adapter_name in module.ilora_A)
+        if isinstance(module, ILoraLayer) and (adapter_name in module.ilora_A if adapter_name else len(module.ilora_A))
     ]

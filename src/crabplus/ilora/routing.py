@@ -1,5 +1,6 @@
 """Records which heads the router chose for which token."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,41 @@ from torch import Tensor, nn
 from crabplus.ilora.layer import ILoraLayer
 from crabplus.ilora.model import bare_model
 
+_NUMBERED = re.compile(r"\.(\d+)\.")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one forward pass of the model was given.
+
+    ``ids`` (B, T) are its token ids, None where it was given embeddings; ``attended`` (B, T) is false at padding;
+    ``first`` is the number of its first sample: a step of cached generation goes on with those of the pass before.
+    """
+
+    ids: Tensor | None
+    attended: Tensor | None
+    first: int
+
+
+@dataclass(frozen=True)
+class RoutingRow:
+    """Mean router weights of one layer over the tokens of one kind in one sample.
+
+    Attributes:
+        layer: name of the layer; number: its number in the list of layers, None outside one; projection: its last name.
+        kind: kind of token, and sample: number of the sample; both None for a layer that works on no token ids, as
+            those of the towers do.
+        weights: mean weight of each head; tokens: over how many tokens.
+    """
+
+    layer: str
+    number: int | None
+    projection: str
+    kind: str | None
+    sample: int | None
+    weights: tuple[float, ...]
+    tokens: int
+
 
 @dataclass
 class Routing:
@@ -19,50 +55,66 @@ class Routing:
     Attributes:
         calls: layer name to the router weights of its calls in order, each float32 on the CPU, of shape (B, T, H), or
             (T, H) where the layer works without a batch axis, as in the towers.
-        token_ids: the input ids (B, T) of each forward pass of the model in order; None where it was given embeddings.
+        passes: what each forward pass of the model was given, in order.
         token_kinds: token id to the name of its kind; every other token is ``text``.
     """
 
     token_kinds: dict[int, str] = field(default_factory=dict)
     calls: dict[str, list[Tensor]] = field(default_factory=dict)
-    token_ids: list[Tensor | None] = field(default_factory=list)
+    passes: list[Pass] = field(default_factory=list)
+    _during: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     def weights(self, layer: str) -> Tensor:
         """Router weights of one layer, its calls joined along the tokens: (B, T, H) or (T, H)."""
         return torch.cat(self.calls[layer], dim=-2)
 
     def mean(self, layer: str) -> Tensor:
-        """Mean router weight of each head of one layer over all tokens of all calls: (H,)."""
+        """Mean router weight of each head of one layer over all tokens of all calls, padding included: (H,)."""
         return torch.cat([call.flatten(0, -2) for call in self.calls[layer]]).mean(0)
 
     def by_kind(self, layer: str) -> dict[str, Tensor]:
         """Mean router weight of each head per kind of token: kind to (H,). Empty for a layer that sees no token ids."""
-        sums: dict[str, Tensor] = {}
-        counts: dict[str, int] = {}
-        for call, ids in self._aligned(layer):
-            for kind, mask in self._masks(ids):
-                sums[kind] = sums.get(kind, torch.zeros(call.shape[-1])) + call[mask].sum(0)
-                counts[kind] = counts.get(kind, 0) + int(mask.sum())
-        return {kind: total / counts[kind] for kind, total in sums.items()}
+        kinds: dict[str, list[RoutingRow]] = {}
+        for row in self.rows(layer):
+            if row.kind is not None:
+                kinds.setdefault(row.kind, []).append(row)
+        return {kind: _mean(rows) for kind, rows in kinds.items()}
 
-    def _aligned(self, layer: str) -> Iterator[tuple[Tensor, Tensor]]:
-        calls = self.calls[layer]
-        if len(calls) != len(self.token_ids):
-            return
-        for call, ids in zip(calls, self.token_ids, strict=True):
-            if ids is not None and ids.shape == call.shape[:-1]:
-                yield call, ids
+    def rows(self, layer: str | None = None) -> list[RoutingRow]:
+        """Mean weights per layer, kind of token and sample; of one layer where one is named."""
+        names = self.calls if layer is None else [layer]
+        return [row for name in names if self.calls[name] for row in self._rows(name)]
 
-    def _masks(self, ids: Tensor) -> Iterator[tuple[str, Tensor]]:
-        text = torch.ones_like(ids, dtype=torch.bool)
+    def _rows(self, layer: str) -> Iterator[RoutingRow]:
+        found: dict[tuple[str, int], list[Tensor]] = {}
+        for call, given in self._with_ids(layer):
+            for sample in range(len(call)):
+                for kind, mask in self._masks(given, sample):
+                    found.setdefault((kind, given.first + sample), []).append(call[sample][mask])
+        if not found:
+            yield _row(layer, None, None, self.calls[layer])
+        for (kind, number), weights in sorted(found.items(), key=lambda item: item[0][1]):
+            yield _row(layer, kind, number, weights)
+
+    def _with_ids(self, layer: str) -> Iterator[tuple[Tensor, Pass]]:
+        """The calls of a layer that works on the tokens of the model's input, each with its pass."""
+        for call, number in zip(self.calls[layer], self._during[layer], strict=True):
+            given = self.passes[number] if number >= 0 else None
+            if given and given.ids is not None and given.ids.shape == call.shape[:-1]:
+                yield call, given
+
+    def _masks(self, given: Pass, sample: int) -> Iterator[tuple[str, Tensor]]:
+        assert given.ids is not None
+        ids = given.ids[sample]
+        left = torch.ones_like(ids, dtype=torch.bool) if given.attended is None else given.attended[sample].clone()
         for kind in dict.fromkeys(self.token_kinds.values()):
             members = [token for token, name in self.token_kinds.items() if name == kind]
-            mask = torch.isin(ids, torch.tensor(members, dtype=ids.dtype))
-            text &= ~mask
+            mask = left & torch.isin(ids, torch.tensor(members, dtype=ids.dtype))
+            left &= ~mask
             if mask.any():
                 yield kind, mask
-        if text.any():
-            yield "text", text
+        if left.any():
+            yield "text", left
 
 
 @contextmanager
@@ -81,9 +133,9 @@ def record_routing(model: nn.Module, token_kinds: Mapping[int, str] | None = Non
     if not layers:
         raise ValueError("record_routing: the model has no I-LoRA layer")
     routing = Routing(token_kinds=dict(token_kinds or {}))
-    handle = root.register_forward_pre_hook(_ids_reader(routing), with_kwargs=True)
+    handle = root.register_forward_pre_hook(_reader(routing), with_kwargs=True)
     for name, layer in layers.items():
-        layer.routing_observer = _collector(routing.calls.setdefault(name, []))
+        layer.routing_observer = _collector(routing, name)
     try:
         yield routing
     finally:
@@ -92,16 +144,46 @@ def record_routing(model: nn.Module, token_kinds: Mapping[int, str] | None = Non
             layer.routing_observer = None
 
 
-def _collector(calls: list[Tensor]) -> Callable[[Tensor], None]:
+def _collector(routing: Routing, name: str) -> Callable[[Tensor], None]:
+    calls, during = routing.calls.setdefault(name, []), routing._during.setdefault(name, [])
+
     def collect(weights: Tensor) -> None:
         calls.append(weights.to("cpu", torch.float32))
+        during.append(len(routing.passes) - 1)
 
     return collect
 
 
-def _ids_reader(routing: Routing) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
+def _reader(routing: Routing) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
+    """Reads the ids that the model is given, before each pass."""
+
     def read(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         ids = kwargs.get("input_ids", args[0] if args else None)
-        routing.token_ids.append(ids.detach().cpu() if isinstance(ids, Tensor) else None)
+        ids = ids.detach().cpu() if isinstance(ids, Tensor) else None
+        mask, cache = kwargs.get("attention_mask"), kwargs.get("past_key_values")
+        attended = None
+        if ids is not None and isinstance(mask, Tensor) and mask.dim() == 2:
+            attended = mask[:, -ids.shape[1] :].detach().cpu().bool()
+        last = routing.passes[-1] if routing.passes else None
+        if last and cache is not None and cache.get_seq_length():
+            first = last.first
+        else:
+            first = last.first + (0 if last.ids is None else len(last.ids)) if last else 0
+        routing.passes.append(Pass(ids, attended, first))
 
     return read
+
+
+def _row(layer: str, kind: str | None, sample: int | None, weights: list[Tensor]) -> RoutingRow:
+    joined = torch.cat([part.flatten(0, -2) for part in weights])
+    number = _NUMBERED.search(layer)
+    means = tuple(joined.mean(0).tolist())
+    return RoutingRow(
+        layer, int(number[1]) if number else None, layer.rpartition(".")[2], kind, sample, means, len(joined)
+    )
+
+
+def _mean(rows: list[RoutingRow]) -> Tensor:
+    """Mean over tokens of what the rows hold: (H,)."""
+    counts = torch.tensor([float(row.tokens) for row in rows])
+    return (torch.tensor([row.weights for row in rows]) * counts[:, None]).sum(0) / counts.sum()
