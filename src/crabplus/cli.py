@@ -1,5 +1,6 @@
 """The ``crabplus`` command. Everything heavy is imported inside the commands, so that ``--help`` answers at once."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -147,6 +148,8 @@ def evaluate(
 
 def main() -> None:
     """Entry point of the console script."""
+    # it is imported by PEFT where it is installed, and then tells of kernels that nothing here uses
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     app()
 
 

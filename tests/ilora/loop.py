@@ -5,9 +5,10 @@ from torch import Tensor, nn
 
 
 def loop(
-    x: Tensor, a: Tensor, b: Tensor, router: Tensor, scaling: float, dropped: Tensor | None = None, temperature: float = 1.0
-) -> Tensor:
-    """What the adapter adds for x (..., in): a (R or H*R, in), b (out, H*R), router (H, in); the router sees x itself."""
+    x: Tensor, a: Tensor, b: Tensor, router: Tensor, scaling: float, dropped: Tensor | None = None,
+    temperature: float = 1.0,
+) -> Tensor:  # fmt: skip
+    """What the adapter adds for x (..., in): a (R or H*R, in), b (out, H*R), router (H, in), which sees x undropped."""
     dropped = x if dropped is None else dropped
     heads, rank = len(router), b.shape[1] // len(router)
     p = torch.softmax(nn.functional.linear(x, router) / temperature, dim=-1, dtype=torch.float32).to(x.dtype)

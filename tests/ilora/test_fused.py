@@ -18,7 +18,8 @@ IN, OUT = 12, 18
 def layer_of(dtype: torch.dtype = torch.float64, **settings: object) -> Linear:
     torch.manual_seed(0)
     base = nn.Linear(IN, OUT).requires_grad_(False)
-    return Linear(base, "default", ILoraConfig(**{"r": 4, "lora_alpha": 6, "init_weights": False, **settings})).to(dtype)
+    made = ILoraConfig(**{"r": 4, "lora_alpha": 6, "init_weights": False, **settings})
+    return Linear(base, "default", made).to(dtype)
 
 
 def parameters(layer: Linear) -> list[Tensor]:
@@ -57,7 +58,8 @@ def test_values_and_gradients_are_those_of_the_loop(settings: dict[str, object])
     temperature = float(settings.get("router_temperature", 1.0))
     reference = layer.base_layer(x) + loop(x, *parameters(layer), 6 / 4, dropped, temperature)
     torch.testing.assert_close(y, reference, rtol=1e-6, atol=1e-6)  # the softmax is float32
-    for ours, theirs in zip(gradients(y, [x, *parameters(layer)]), gradients(reference, [x, *parameters(layer)]), strict=True):
+    wanted = [x, *parameters(layer)]
+    for ours, theirs in zip(gradients(y, wanted), gradients(reference, wanted), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 

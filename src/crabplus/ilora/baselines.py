@@ -41,5 +41,5 @@ def _lora(config: ILoraConfig, rank: int, alpha: float) -> LoraConfig:
     same: dict[str, Any] = {name: getattr(config, name) for name in _SHARED}
     made = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=config.lora_dropout, init_lora_weights=config.init_weights, **same
-    )  # type: ignore[arg-type]
+    )
     return made

@@ -18,7 +18,7 @@ EMPTY = "---\nlibrary_name: peft\ntags:\n- ilora\n---\n"
 
 
 def note_import(folder: Path) -> None:
-    """Add the section to the model card in ``folder``, which is made if there is none; a second call changes nothing."""
+    """Add the section to the model card in ``folder``, or make one; a second call changes nothing."""
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.exists() else EMPTY
     if HEADING not in text:

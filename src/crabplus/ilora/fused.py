@@ -28,8 +28,8 @@ class Adapt(torch.autograd.Function):
     """The base layer's answer plus what the adapter adds to it; the formulas are in the module's docstring.
 
     ``apply`` takes base (..., out); x (..., in); a (K, in); b (out, H * R); router (H, in); mask, bool like x and true
-    where x is kept, or None without dropout; keep, the probability of that; scaling; temperature; and the dtype in which
-    all but the softmax is computed. The result has the shape and dtype of base. Autocast has no say inside but through
+    where x is kept, or None without dropout; keep, the probability of that; scaling; temperature; and the dtype of all
+    that is computed but the softmax. The result has the shape and dtype of base. Autocast has no say inside but through
     ``dtype``: both passes switch it off on the device of x (``custom_fwd`` would tie them to one type of device).
     """
 
@@ -91,7 +91,8 @@ def _dropped(rows: Tensor, mask: Tensor | None) -> Tensor:
 def _mix(hidden: Tensor, weights: Tensor, rank: int) -> Tensor:
     """z: hidden (N, K), weights (N, H), result (N, H * R)."""
     parts = hidden.unflatten(-1, (-1, rank))  # (N, 1 or H, R)
-    return (weights.to(hidden.dtype).unsqueeze(-1) * parts).flatten(-2)
+    mixed: Tensor = weights.to(hidden.dtype).unsqueeze(-1) * parts
+    return mixed.flatten(-2)
 
 
 def _unmix(grad: Tensor, hidden: Tensor, weights: Tensor, rank: int) -> tuple[Tensor, Tensor]:

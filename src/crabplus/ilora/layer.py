@@ -119,9 +119,7 @@ class Linear(nn.Module, ILoraLayer):
         keep = 1.0 - self.ilora_dropout[adapter_name] if self.training else 1.0
         # drawn out here, where torch.compile and activation checkpointing know of it
         mask = torch.empty_like(x, dtype=torch.bool).bernoulli_(keep) if keep < 1 else None
-        result: Tensor = Adapt.apply(
-            base, x, a, b, router, mask, keep, self.scaling[adapter_name], temperature, dtype
-        )  # type: ignore[no-untyped-call]
+        result: Tensor = Adapt.apply(base, x, a, b, router, mask, keep, self.scaling[adapter_name], temperature, dtype)
         return result
 
     def _compute_dtype(self, x: Tensor, weight: Tensor) -> torch.dtype:

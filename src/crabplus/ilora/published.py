@@ -140,7 +140,7 @@ def _first(keys: list[str]) -> str:
 
 
 def _join(state: Mapping[str, Tensor]) -> dict[str, list[Tensor]]:
-    """``<path>.ilora_A``, ``.ilora_B`` and ``.ilora_router`` of each layer, each as the tensors that stand side by side."""
+    """``<path>.ilora_A``, ``.ilora_B`` and ``.ilora_router`` of each layer, each as tensors to stand side by side."""
     layers: dict[str, dict[str, Tensor]] = {}
     for key, tensor in state.items():
         path, _, part = key.rpartition(".")
@@ -151,13 +151,18 @@ def _join(state: Mapping[str, Tensor]) -> dict[str, list[Tensor]]:
         missing = [name for name in ("A", "route", *(f"B{i}" for i in range(heads))) if name not in parts]
         if missing or heads < 1:
             raise PublishedWeightsError(
-                f"{path}: its parts do not make a layer: {sorted(parts)}", missing=[f"{path}.{name}" for name in missing]
+                f"{path}: its parts do not make a layer: {sorted(parts)}",
+                missing=[f"{path}.{name}" for name in missing],
             )
         rank, inside = parts["A"].shape
         fitting = {"A": (rank, inside), "route": (heads, inside)}
         outside = parts["B0"].shape[0]
-        shapes = {name: (tuple(part.shape), fitting.get(name, (outside, rank))) for name, part in parts.items()}
-        if wrong := [f"{path}.{name} (published {is_}, wanted {be})" for name, (is_, be) in shapes.items() if is_ != be]:
+        wrong = [
+            f"{path}.{name} (published {tuple(part.shape)}, wanted {fitting.get(name, (outside, rank))})"
+            for name, part in parts.items()
+            if part.shape != fitting.get(name, (outside, rank))
+        ]
+        if wrong:
             raise PublishedWeightsError(f"misshapen: {_first(wrong)}", misshapen=wrong)
         joined[f"{path}.ilora_A"] = [parts["A"]]
         joined[f"{path}.ilora_B"] = [parts[f"B{i}"] for i in range(heads)]
@@ -181,7 +186,7 @@ def _write(path: Path, tensors: Mapping[str, Sequence[Tensor]]) -> None:
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for parts in tensors.values():
-            file.write(torch.cat(list(parts), dim=1).view(torch.uint8).numpy())
+            file.write(torch.cat(list(parts), dim=1).view(torch.uint8).numpy().data)
 
 
 def _settings(state: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
