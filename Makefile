@@ -4,6 +4,7 @@
 #   make test          the fast tests, one process;  make test-slow: kills, several processes, browser, fuzz
 #   make lint          ruff and mypy
 #   make bench         I-LoRA against PEFT's LoRA; results in benchmarks/results/
+#   make test-peft PEFT=0.21.0   the adapter's tests on another version of PEFT
 #
 # Another Python:      make setup PYTHON=python3.12
 # Another torch build: make setup TORCH_ARGS="--index-url ADDRESS"   or   TORCH="torch==VERSION torchvision==VERSION"
@@ -13,6 +14,7 @@ TORCH ?= $(shell grep -E '^torch(vision)?==' constraints.txt)
 TORCH_ARGS ?=
 DEMO_ARGS ?=
 TEST_ARGS ?=
+PEFT ?= 0.21.0
 
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --python $(BIN)/python
@@ -20,7 +22,7 @@ READY := .venv/.ready
 PINS := .venv/constraints-but-torch.txt
 export UV_HTTP_TIMEOUT ?= 300
 
-.PHONY: setup demo test test-slow lint bench
+.PHONY: setup demo test test-slow test-peft lint bench
 
 setup: $(READY)
 
@@ -42,6 +44,10 @@ test: $(READY)
 # pytest's exit status 5 says that no test was selected
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow $(TEST_ARGS) || test $$? -eq 5
+
+test-peft: $(READY)
+	$(UV) --target .venv/peft-$(PEFT) --no-deps peft==$(PEFT)
+	PYTHONPATH=.venv/peft-$(PEFT) $(BIN)/python -m pytest tests/ilora $(TEST_ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

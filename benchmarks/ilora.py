@@ -1,7 +1,7 @@
 """I-LoRA's layer against PEFT's LoRA and against the published loop over heads: time, and what autograd keeps.
 
-What a row compares is timed in turn within each round, so that what else the machine does falls on all of it; the table
-shows medians and interquartile ranges. ``total`` is the whole layer over PEFT's LoRA of the same rank, with the ratio of
+What a row compares is timed in turn within each round, so that what else the machine does falls on all of it; a row
+has medians and interquartile ranges. ``total`` is the whole layer over PEFT's LoRA of the same rank, with the ratio of
 multiplications beside it; ``branch`` is what the adapter adds to a given base output, over PEFT's LoRA of about as many
 parameters and over the loop. Results go to ``benchmarks/results/ilora.json``.
 """

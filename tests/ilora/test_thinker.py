@@ -83,6 +83,38 @@ def test_convert_needs_an_alpha(golden: Path, tmp_path: Path) -> None:
     assert convert_published(lonely, tmp_path / "out", lora_alpha=16, lora_dropout=0.1).lora_dropout == 0.1
 
 
+def test_converted_weights_are_those_of_the_file(golden: Path, tmp_path: Path) -> None:
+    convert_published(golden / "adapter" / "finetune_weights.bin", tmp_path)
+    made = load_file(tmp_path / "adapter_model.safetensors")
+    published = torch.load(golden / "adapter" / "finetune_weights.bin", weights_only=True)
+    assert len(published) == 5 * len(made) / 3
+    name = "model.visual.blocks.0.mlp.up_proj"
+    old = "base_model.model.visual.blocks.0.mlp.up_proj.lora_"
+    heads = torch.cat([published[f"{old}B{i}.weight"] for i in range(3)], dim=1)
+    assert torch.equal(made[f"base_model.model.{name}.ilora_B"], heads)
+    assert torch.equal(made[f"base_model.model.{name}.ilora_A"], published[f"{old}A.weight"])
+    assert torch.equal(made[f"base_model.model.{name}.ilora_router"], published[f"{old}route.weight"])
+    assert "import crabplus.ilora" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s, k: s.pop(k), "do not make a layer"),
+        (lambda s, k: s.update({k: s[k][:, :4].clone()}), r"misshapen: .*q_proj.B1 \(published \(64, 4\), wanted"),
+    ],
+)
+def test_published_weights_that_cannot_be_converted(
+    change: Callable[..., object], message: str, golden: Path, tmp_path: Path
+) -> None:
+    state = torch.load(golden / "adapter" / "finetune_weights.bin", weights_only=True)
+    change(state, "base_model.model.model.layers.0.self_attn.q_proj.lora_B1.weight")
+    torch.save(state, tmp_path / "weights.bin")
+    with pytest.raises(PublishedWeightsError, match=message):
+        convert_published(tmp_path / "weights.bin", tmp_path / "out", lora_alpha=16)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -159,6 +191,34 @@ def test_routing_under_cached_generation_and_free_afterwards(model: nn.Module, i
     with torch.no_grad():
         model(**given)
     assert len(routing.calls[name]) == 4
+
+
+def test_routing_rows_per_layer_projection_kind_and_sample(model: nn.Module, inputs: Inputs) -> None:
+    ids = torch.stack([inputs("text")["input_ids"][0], inputs("text")["input_ids"][0].flip(0)])
+    mask = torch.ones_like(ids)
+    mask[0, :4] = 0  # padding on the left, which counts nowhere
+    name = "model.language_model.layers.1.self_attn.v_proj"
+    with record_routing(model, {int(ids[1, -1]): "last"}) as routing:
+        model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=3, min_new_tokens=3, do_sample=False)
+        with torch.no_grad():
+            model(input_ids=ids[:1])
+    rows = {(row.sample, row.kind): row for row in routing.rows(name)}
+    assert {(row.number, row.projection, row.layer) for row in rows.values()} == {(1, "v_proj", name)}
+    assert {sample for sample, _ in rows} == {0, 1, 2}  # cached steps belong to the samples that they go on with
+    of_sample = [sum(row.tokens for key, row in rows.items() if key[0] == sample) for sample in range(3)]
+    assert of_sample == [ids.shape[1] - 4 + 2, ids.shape[1] + 2, ids.shape[1]]
+    prefill = routing.calls[name][0]
+    generated = torch.cat([routing.calls[name][step][1] for step in (1, 2)])
+    text = torch.cat([prefill[1][ids[1] != ids[1, -1]], generated])
+    torch.testing.assert_close(torch.tensor(rows[1, "text"].weights), text.mean(0))
+    assert len({row.layer for row in routing.rows()}) == len([layer for layer, calls in routing.calls.items() if calls])
+
+
+def test_routing_rows_of_a_tower_know_no_sample(model: nn.Module, inputs: Inputs) -> None:
+    with torch.no_grad(), record_routing(model) as routing:
+        model(**inputs("audio_video"))
+    (row,) = routing.rows("model.visual.blocks.1.mlp.down_proj")
+    assert (row.number, row.projection, row.kind, row.sample) == (1, "down_proj", None, None) and row.tokens > 0
 
 
 def test_routing_needs_an_adapter(thinker: Maker) -> None:
