@@ -1,34 +1,55 @@
 """The grammar of answers: writes and reads the tags in which a model gives them.
 
-Reading is lenient in form (case, spaces, commas, either notation of a box, a missing last tag) and strict in meaning:
-what is not there is never made up. Every reader takes any text and gives what it found, or says why it found nothing.
+=====================  ==============================================================================
+a word, an option      ``<answer>left</answer>``
+events                 ``<event>dog barking, (0 3)(7 10)</event>``
+events of one sense    ``<audio>Speech, (0 4)</audio><visual>Dog, (2 10)</visual>``
+things                 ``<obj>dog (31,40)(188,201) (60,80)(90,120)(150,99)</obj>``: name, box, points
+is it there            ``<answer>true</answer>`` with its ``<obj>``, or ``<answer>false</answer>``
+a description          ``<caption>A man hammers a nail.</caption>``
+=====================  ==============================================================================
+
+Reading is lenient in form (case, spaces, commas, ``[x1,y1,x2,y2]`` for boxes, ``[x,y]`` for points,
+``<audio_event>`` for ``<audio>``, a missing closing tag) and strict in meaning: what is not there is never made up.
+Every reader takes any text, in time linear in its length, and gives what it found, or says why it found nothing.
 """
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
-from crabplus.schema import Box, Event, Object
+from crabplus.schema import Box, Event, Modality, Object, Point
 
 Canvas = tuple[int, int]
 
-_NUMBER = r"\s*(-?\d+(?:\.\d+)?)\s*"
-_RANGE = re.compile(rf"\({_NUMBER}[\s,;-]{_NUMBER}\)")
-_CORNERS = re.compile(rf"\({_NUMBER}[,\s]{_NUMBER}\)\s*,?\s*\({_NUMBER}[,\s]{_NUMBER}\)")
-_BRACKETS = re.compile(rf"\[{_NUMBER}[,\s]{_NUMBER}[,\s]{_NUMBER}[,\s]{_NUMBER}\]")
-_WHOLE_TAG = re.compile(r"<(answer|event|obj)>.*?</\1>")
-_FIRST_TAG = re.compile(r"<\s*(answer|event|obj)\s*>", re.IGNORECASE)
+_NUMBER = r" ?(-?\d{1,7}(?:\.\d{1,7})?) ?"  # spaces have been drawn together, digits have an end: no long way back
+_RANGE = re.compile(rf"\({_NUMBER}(?:[ ,;-]|to){_NUMBER}\)")
+_PAIR = re.compile(rf"[(\[]{_NUMBER}[, ]{_NUMBER}[)\]]")
+_CORNERS = re.compile(rf"{_PAIR.pattern}[ ,]*{_PAIR.pattern}")
+_FOUR = re.compile(rf"[(\[]{_NUMBER}[, ]{_NUMBER}[, ]{_NUMBER}[, ]{_NUMBER}[)\]]")
+_TAGS = "answer|event|audio|visual|obj|caption"
+_WHOLE_TAG = re.compile(rf"<({_TAGS})>.*?</\1>")
+_FIRST_TAG = re.compile(rf"< ?(?:{_TAGS}|audio_event|visual_event) ?>", re.IGNORECASE)
+_ANY_TAG = re.compile(rf"< ?/? ?(?:{_TAGS}|audio_event|visual_event) ?>", re.IGNORECASE)
+_TRUE, _FALSE = ("true", "yes"), ("false", "no")
+
+
+def tidy(text: str) -> str:
+    """The text with every run of white space as one space."""
+    return " ".join(text.split())
 
 
 def split_reasoning(text: str) -> str | None:
     """What stands before the first tag, or None."""
+    text = tidy(text)
     tag = _FIRST_TAG.search(text)
     return (text[: tag.start()] if tag else text).strip() or None
 
 
 def _inside(tag: str, text: str) -> list[str]:
-    """Contents of every ``<tag>...</tag>``; the closing tag may be missing at the end."""
-    pattern = rf"<\s*{tag}\s*>(.*?)(?:<\s*/\s*{tag}\s*>|(?=<\s*{tag}\s*>)|$)"
-    return [found.strip() for found in re.findall(pattern, text, re.IGNORECASE | re.DOTALL)]
+    """Contents of every ``<tag>...</tag>`` of tidy text; where the closing tag is missing, up to the next tag."""
+    contents = re.split(rf"< ?(?:{tag}) ?>", text, flags=re.IGNORECASE)[1:]
+    return [_ANY_TAG.split(content, maxsplit=1)[0].strip() for content in contents]
 
 
 def number(value: float) -> str:
@@ -48,32 +69,73 @@ def write_answer(word: str) -> str:
 
 def read_answer(text: str) -> tuple[str | None, str]:
     """The word of the last answer tag and, where there is none, the reason."""
-    words = [word.rstrip(".").strip() for word in _inside("answer", text)]
+    words = [word.rstrip(".").strip() for word in _inside("answer", tidy(text))]
     words = [word for word in words if word]
     return (words[-1], "") if words else (None, "no <answer> tag with text in it")
 
 
-def write_events(events: Sequence[Event]) -> str:
+def read_truth(text: str) -> tuple[bool | None, str]:
+    """Whether the last answer tag says true or false and, where it says neither, the reason."""
+    word, reason = read_answer(text)
+    if word is None:
+        return None, reason
+    said = word.lower()
+    return (said in _TRUE, "") if said in (*_TRUE, *_FALSE) else (None, f"neither true nor false: {word:.40}")
+
+
+def write_caption(caption: str) -> str:
+    """``<caption>text</caption>``."""
+    return f"<caption>{caption}</caption>"
+
+
+def read_caption(text: str) -> tuple[str | None, str]:
+    """The last caption tag that is not empty; the whole text where there is no such tag."""
+    text = tidy(text)
+    captions = [caption for caption in _inside("caption", text) if caption]
+    found = captions[-1] if captions else "" if _inside("caption", text) else text
+    return (found, "") if found else (None, "empty text")
+
+
+def write_events(events: Sequence[Event], tag: str = "event") -> str:
     """``<event>label, (start end)(start end)</event>`` for each label, in order of first appearance."""
     ranges: dict[str, str] = {}
     for event in events:
         ranges[event.label] = ranges.get(event.label, "") + f"({number(event.start)} {number(event.end)})"
-    return "".join(f"<event>{label}, {spans}</event>" for label, spans in ranges.items())
+    return "".join(f"<{tag}>{label}, {spans}</{tag}>" for label, spans in ranges.items())
 
 
 def read_events(text: str) -> tuple[list[Event], str]:
     """The events in event tags and, where there are none, the reason. A range that ends before its start is none."""
-    blocks = _inside("event", text)
+    return _events(tidy(text), "event", "audio-visual")
+
+
+def write_sense_events(events: Sequence[Event]) -> str:
+    """Heard events in ``<audio>`` tags, then seen ones in ``<visual>`` tags; what is both stands in both."""
+    heard = [event for event in events if event.modality != "visual"]
+    seen = [event for event in events if event.modality != "audio"]
+    return write_events(heard, "audio") + write_events(seen, "visual")
+
+
+def read_sense_events(text: str) -> tuple[list[Event], str]:
+    """The events in audio and in visual tags and, where there are none, the reason."""
+    text = tidy(text)
+    heard, _ = _events(text, "audio|audio_event", "audio")
+    seen, _ = _events(text, "visual|visual_event", "visual")
+    return [*heard, *seen], "" if heard or seen else "no <audio> or <visual> tag with a label and a range (start end)"
+
+
+def _events(text: str, tag: str, modality: Modality) -> tuple[list[Event], str]:
+    blocks = _inside(tag, text)
     if not blocks:
-        return [], "no <event> tag"
+        return [], f"no <{tag}> tag"
     events = []
     for block in blocks:
         first = _RANGE.search(block)
         label = block[: first.start()].strip().rstrip(",").strip() if first else ""
         for start, end in _RANGE.findall(block) if label else ():
             if 0 <= float(start) < float(end):
-                events.append(Event(label, float(start), float(end)))
-    return events, "" if events else "no <event> tag with a label and a time range (start end)"
+                events.append(Event(label, float(start), float(end), modality))
+    return events, "" if events else f"no <{tag}> tag with a label and a time range (start end)"
 
 
 def to_units(box: Box, canvas: Canvas) -> tuple[int, int, int, int]:
@@ -84,7 +146,7 @@ def to_units(box: Box, canvas: Canvas) -> tuple[int, int, int, int]:
 
 
 def write_object(thing: Object, canvas: Canvas) -> str:
-    """``<obj>label (x1,y1)(x2,y2)</obj>`` in units of the canvas.
+    """``<obj>label (x1,y1)(x2,y2) (x,y)...</obj>`` in units of the canvas: the box, then the points if there are any.
 
     Raises:
         ValueError: the object has no box.
@@ -92,20 +154,63 @@ def write_object(thing: Object, canvas: Canvas) -> str:
     if thing.box is None:
         raise ValueError(f"object {thing.label!r} has no box to write")
     x1, y1, x2, y2 = to_units(thing.box, canvas)
-    return f"<obj>{thing.label} ({x1},{y1})({x2},{y2})</obj>"
+    points = "".join(f"({min(int(x * canvas[0]), canvas[0] - 1)},{min(int(y * canvas[1]), canvas[1] - 1)})"
+                     for x, y in thing.points)  # fmt: skip
+    return f"<obj>{thing.label} ({x1},{y1})({x2},{y2}){' ' if points else ''}{points}</obj>"
+
+
+def read_objects(text: str, canvas: Canvas) -> tuple[list[Object], str]:
+    """The objects in obj tags and, where there are none, the reason.
+
+    What reaches over the edge of the canvas is cut off there; boxes and points that lie outside of it are none. Where
+    there is no obj tag, boxes written ``[x1,y1,x2,y2]`` are read from the bare text, each with the points behind it.
+    """
+    text = tidy(text)
+    blocks = _inside("obj", text)
+    if not blocks:
+        starts = [match.start() for match in _FOUR.finditer(text) if match.group(0)[0] == "["]
+        blocks = [text[start:end] for start, end in pairwise([*starts, len(text)])]
+    if not blocks:
+        return [], "no <obj> tag with a box in it"
+    found, outside = [], ""
+    for block in blocks:
+        place = _place(block)
+        if place is None:
+            continue
+        start, corners, rest = place
+        box = _box(corners, canvas)
+        if box is None:
+            outside = f"box outside the canvas: {', '.join(map(number, corners))}"
+            continue
+        label = block[:start].strip().rstrip(",:").strip()
+        found.append(Object(label or "object", box, _points(rest, canvas)))
+    return found, "" if found else outside or "no <obj> tag with a box in it"
 
 
 def read_object(text: str, canvas: Canvas) -> tuple[Object | None, str]:
-    """The object of the last obj tag and, where there is none, the reason. A box outside the canvas is none."""
-    for block in reversed(_inside("obj", text)):
-        found = _CORNERS.search(block) or _BRACKETS.search(block)
-        if found:
-            label = block[: found.start()].strip().rstrip(",:").strip()
-            box = _box([float(value) for value in found.groups()], canvas)
-            return (Object(label or "object", box), "") if box else (None, f"box outside the canvas: {found.group(0)}")
-    return None, "no <obj> tag with a box in it"
+    """The last object of the text and, where there is none, the reason."""
+    found, reason = read_objects(text, canvas)
+    return (found[-1], "") if found else (None, reason)
+
+
+def _place(block: str) -> tuple[int, list[float], str] | None:
+    """Where the box of a block begins, its four numbers, and what stands behind it."""
+    found = [match for match in (_FOUR.search(block), _CORNERS.search(block)) if match]
+    if not found:
+        return None
+    first = min(found, key=lambda match: match.start())
+    return first.start(), [float(value) for value in first.groups()], block[first.end() :]
+
+
+def _points(text: str, canvas: Canvas) -> tuple[Point, ...]:
+    """Points, each at the middle of its unit; those outside the canvas are left out."""
+    width, height = canvas
+    units = [(float(x), float(y)) for x, y in _PAIR.findall(text)]
+    inside = [(int(x), int(y)) for x, y in units if 0 <= x < width and 0 <= y < height]
+    return tuple(((x + 0.5) / width, (y + 0.5) / height) for x, y in inside)
 
 
 def _box(values: list[float], canvas: Canvas) -> Box | None:
-    x1, y1, x2, y2 = values[0] / canvas[0], values[1] / canvas[1], values[2] / canvas[0], values[3] / canvas[1]
-    return (x1, y1, x2, y2) if 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1 else None
+    x1, x2 = (min(max(value / canvas[0], 0.0), 1.0) for value in (values[0], values[2]))
+    y1, y2 = (min(max(value / canvas[1], 0.0), 1.0) for value in (values[1], values[3]))
+    return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
