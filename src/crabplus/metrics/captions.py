@@ -131,8 +131,8 @@ def bleu(counts: ArrayLike) -> dict[str, float]:
         q = (c + 1e-15) / (r + 1e-9)
 
     Source: salaniz/pycocoevalcap, ``bleu/bleu_scorer.py`` (``compute_score`` with ``closest``). The small constants
-    keep it defined: no match gives a number near 0, a perfect set one just below 1, and captions too short to have an
-    n-gram about (1e-6) ^ (1 / n) for n = 3 if the shorter ones are perfect, instead of 0 / 0. All captions empty: 0.
+    keep it defined: no match gives a number near 0, a perfect set one just below 1, and perfect captions of two words,
+    which have no longer n-grams, have bleu_3 0.01 and bleu_4 0.001 instead of 0 / 0. All captions empty: 0.
 
     Args:
         counts: (N, 10) from :func:`bleu_counts`, or any draw of its rows.
@@ -204,7 +204,8 @@ def cider_d(said: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> N
     Args and errors as for :func:`bleu_counts`.
     """
     _check(said, references)
-    return np.array([_cider_order(said, references, n) for n in ORDERS]).mean(axis=0) * 10
+    scores: NDArray[np.float64] = np.mean([_cider_order(said, references, n) for n in ORDERS], axis=0) * 10
+    return scores
 
 
 def _cider_order(said: Sequence[Tokens], references: Sequence[Sequence[Tokens]], n: int) -> NDArray[np.float64]:

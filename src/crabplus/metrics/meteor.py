@@ -2,8 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -12,8 +11,11 @@ __all__ = ["absent_parts", "meteor", "ptb_tokens"]
 
 TOKENIZER_JAR = "tokenizer/stanford-corenlp-3.4.1.jar"
 METEOR_JAR = "meteor/meteor-1.5.jar"
-PUNCTUATION = frozenset("'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split())
+PUNCTUATION = frozenset(
+    ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";"]
+)
 """Tokens that coco-caption throws away. In lower case a bracket is ``-lrb-``, so it stays, there as here."""
+ENDED = "Java ended before it gave a score; it takes up to 2 GB of memory"
 
 
 def absent_parts() -> tuple[str, ...]:
@@ -26,9 +28,9 @@ def ptb_tokens(texts: Sequence[str]) -> list[list[str]]:
     """Split captions as the official evaluation does: Stanford's PTBTokenizer in lower case, punctuation dropped.
 
     ``A man's dog.`` becomes ``a man 's dog``. Source: salaniz/pycocoevalcap, ``tokenizer/ptbtokenizer.py`` (VALOR
-    carries the same under ``cococaption/``), which feeds one caption a line. There a caption that is empty at the end
-    of the list, or has a line separator other than ``\\n``, shifts or loses lines; here white space is joined to single
-    spaces first and empty captions never reach Java, so each caption gets its own tokens. All N are split in one run.
+    carries the same under ``cococaption/``), which feeds one caption a line. There a line separator other than line
+    feed inside a caption gives all later captions the tokens of an earlier one, and an empty caption at the end gets
+    none; here white space is joined to single spaces first and empty captions never reach Java. One run splits all N.
 
     Args:
         texts: N captions.
@@ -72,40 +74,43 @@ def meteor(said: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence
         references: for each of the N videos, at least one caption as tokens.
 
     Raises:
+        ValueError: no caption, or another number of captions than of reference lists.
         RuntimeError: Java or the package is absent, or the Java program failed.
     """
-    with _stdio([_java(), "-Xmx2G", "-jar", _jar(METEOR_JAR), *"- - -stdio -l en -norm".split()]) as (ask, answers):
-        statistics = []
-        for caption, truth in zip(said, references, strict=True):
-            _write(ask, ["SCORE", *map(_line, truth), _line(caption)])
-            statistics.append(_number_line(answers))
-        _write(ask, ["EVAL", *statistics])
-        lines = [_number_line(answers) for _ in range(len(statistics) + 1)]
-    return float(lines[-1])  # one line a video came before it
-
-
-@contextmanager
-def _stdio(command: list[str]) -> Iterator[tuple[IO[str], IO[str]]]:
-    """Run a program to talk with; it ends when its input is closed."""
+    if not len(said):
+        raise ValueError("METEOR: the score of no caption is undefined")
+    options = ["-", "-", "-stdio", "-l", "en", "-norm"]
+    command = [_java(), "-Xmx2G", "-jar", _jar(METEOR_JAR), *options]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, encoding="utf-8") as process:
-        assert process.stdin and process.stdout
-        try:
-            yield process.stdin, process.stdout
-        except BrokenPipeError as error:
-            raise RuntimeError("METEOR: Java ended before it gave a score; it takes up to 2 GB of memory") from error
+    try:
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, encoding="utf-8") as java:
+            assert java.stdin and java.stdout
+            return _talk(java.stdin, java.stdout, said, references)
+    except OSError as error:  # a pipe without a reader
+        raise RuntimeError(f"METEOR: {ENDED}") from error
 
 
-def _write(ask: IO[str], fields: Iterable[str]) -> None:
-    ask.write(" ||| ".join(fields) + "\n")
-    ask.flush()
+def _talk(
+    ask: IO[str], answers: IO[str], said: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
+) -> float:
+    """Get the statistics of each video, then hand them back together: N scores come, and last that of the set."""
 
+    def send(fields: Iterable[str]) -> None:
+        ask.write(" ||| ".join(fields) + "\n")
+        ask.flush()
 
-def _number_line(answers: IO[str]) -> str:
-    line = answers.readline().strip()
-    if not line:
-        raise RuntimeError("METEOR: Java ended before it gave a score; it takes up to 2 GB of memory")
-    return line
+    def answer() -> str:
+        line = answers.readline().strip()
+        if not line:
+            raise RuntimeError(f"METEOR: {ENDED}")
+        return line
+
+    statistics = []
+    for caption, truth in zip(said, references, strict=True):
+        send(["SCORE", *map(_line, truth), _line(caption)])
+        statistics.append(answer())
+    send(["EVAL", *statistics])
+    return float([answer() for _ in range(len(statistics) + 1)][-1])
 
 
 def _line(tokens: Sequence[str]) -> str:

@@ -3,6 +3,9 @@
 import difflib
 
 from crabplus.tasks.base import Pair, Task
+from crabplus.tasks.caption import CAPTION
+from crabplus.tasks.label import LABEL
+from crabplus.tasks.matching import MATCHING
 from crabplus.tasks.packs import Pack, default_pack, load_pack
 from crabplus.tasks.perception import PERCEPTION
 from crabplus.tasks.question import QUESTION
@@ -11,7 +14,7 @@ from crabplus.tasks.temporal import TEMPORAL
 
 __all__ = ["TASKS", "Pack", "Pair", "Task", "default_pack", "get_task", "load_pack"]
 
-TASKS: dict[str, Task] = {task.key: task for task in (*TEMPORAL, *QUESTION, *SPATIAL)}
+TASKS: dict[str, Task] = {task.key: task for task in (*MATCHING, *LABEL, *QUESTION, *TEMPORAL, *SPATIAL, *CAPTION)}
 
 
 def get_task(key: str) -> Task:

@@ -37,7 +37,7 @@ class Task(ABC):
         wording = pack.wording(self.key)
         media = tuple(self._show(item, pack) for item in sample.media)
         lead = (Part(kind="text", text=wording.lead),) if wording.lead else ()
-        ask = Part(kind="text", text=pack.instruction(self.key, sample.id).format(**self.fields(sample)))
+        ask = Part(kind="text", text=pack.instruction(self.key, sample.id).format(**self.fields(sample, pack)))
         system = (Message("system", (Part(kind="text", text=pack.system),)),) if pack.system else ()
         return (*system, Message("user", (*lead, *media, ask)))
 
@@ -50,7 +50,7 @@ class Task(ABC):
         if sample.answer is None:
             raise ValueError(f"{sample.id}: a target needs the true answer, and this sample has none")
         pack = pack or default_pack()
-        answer = self.write(sample.answer, pack)
+        answer = self.write(sample.answer, sample, pack)
         answer = spaced(answer) if pack.spaced else answer
         return f"{sample.reasoning} {answer}" if reasoning and sample.reasoning else answer
 
@@ -65,15 +65,17 @@ class Task(ABC):
             return Parsed(reasoning=text.strip() or None, reason=answer)
         return Parsed(answer=answer, reasoning=split_reasoning(text))
 
-    def fields(self, sample: Sample) -> dict[str, str]:
+    def fields(self, sample: Sample, pack: Pack) -> dict[str, str]:
         """Values for the placeholders of the instruction."""
-        return {"question": sample.question or "", "options": ", ".join(sample.options)}
+        options = ", ".join(sample.options)
+        choices = pack.choices.format(options=options) if options else ""
+        return {"question": sample.question or "", "options": options, "choices": choices}
 
     def _show(self, item: Media, pack: Pack) -> Part:
         return Part(kind=item.kind, media=item, frames=pack.frames_of(self.key) if item.kind == "video" else None)
 
     @abstractmethod
-    def write(self, answer: Answer, pack: Pack) -> str:
+    def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
         """The answer as text."""
 
     @abstractmethod

@@ -29,7 +29,10 @@ class Pack(BaseModel):
         canvas: width and height, in units, on which boxes are written; size: pixels to which pictures are brought.
         frames: frames taken from a video where a key says nothing else; longest: seconds shown at a time.
         spaced: words and numbers in answers stand behind a space, as they do in sentences: a small model then has one
-            token for each and not two; system: system prompt, may be empty; keys: wording of each key.
+            token for each and not two.
+        system: system prompt, may be empty; keys: wording of each key.
+        choices: how the vocabulary of a sample is named, with ``{options}`` in it; it stands where an instruction says
+            ``{choices}``, and nothing does where a sample has no vocabulary.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,6 +46,7 @@ class Pack(BaseModel):
     max_new_tokens: Positive = 512
     spaced: bool = False
     system: str = ""
+    choices: str = ""
     keys: dict[str, Wording]
 
     def wording(self, key: str) -> Wording:

@@ -18,7 +18,7 @@ class Perception(Task):
     family = "perception"
     metric = "exact"
 
-    def write(self, answer: Answer, pack: Pack) -> str:
+    def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
         if isinstance(answer, EventsAnswer):
             return ", ".join(f"{e.label} from {number(e.start)} to {number(e.end)}" for e in answer.events) or "nothing"
         if isinstance(answer, ObjectsAnswer):

@@ -1,12 +1,16 @@
 """Question answering about what is seen and heard."""
 
+import re
 from collections.abc import Mapping, Sequence
 
+from crabplus.metrics.classification import typed_accuracy
 from crabplus.metrics.music_avqa import answer_accuracy, normalise
-from crabplus.schema import Answer, Sample, TextAnswer
+from crabplus.schema import Answer, ChoiceAnswer, Sample, TextAnswer
 from crabplus.tasks.base import Pair, Task
 from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import read_answer, write_answer
+
+_LETTER = re.compile(r"\(?([A-Za-z])(?:[).:] ?|$)(.*)")
 
 
 class MusicQuestion(Task):
@@ -16,7 +20,7 @@ class MusicQuestion(Task):
     metric = "accuracy"
     takes_question = True
 
-    def write(self, answer: Answer, pack: Pack) -> str:
+    def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
         assert isinstance(answer, TextAnswer)
         return write_answer(answer.text)
 
@@ -32,6 +36,51 @@ class MusicQuestion(Task):
         return [TextAnswer(word) for word in sorted({_word(sample.answer) for sample in samples})]
 
 
+class ChoiceQuestion(Task):
+    """``avqa_thu``: a question with its possible answers; ``meta["type"]`` holds its kind.
+
+    The answer is written as its text. It is read as that text or as a letter, ``B``, ``(b)`` or ``B. text``, where no
+    two options read alike.
+    """
+
+    family = "question answering"
+    metric = "accuracy"
+    needs = frozenset({"film", "sound"})
+    takes_question = True
+
+    def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
+        assert isinstance(answer, ChoiceAnswer)
+        return write_answer(sample.options[answer.index])
+
+    def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
+        word, reason = read_answer(text)
+        if word is None:
+            return reason
+        options = [normalise(option) for option in (sample.options if sample else ())]
+        found = [n for n, option in enumerate(options) if option == normalise(word)] or _lettered(word, options)
+        return ChoiceAnswer(found[0]) if len(found) == 1 else f"not one of the answers to choose from: {word:.60}"
+
+    def fields(self, sample: Sample, pack: Pack) -> dict[str, str]:
+        lettered = "; ".join(f"({chr(ord('A') + n)}) {option}" for n, option in enumerate(sample.options))
+        return {**super().fields(sample, pack), "options": lettered}
+
+    def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
+        right = [sample.answer == answer for sample, answer in pairs]
+        return typed_accuracy(right, [str(sample.meta.get("type", "")) for sample, _ in pairs])
+
+    def constants(self, samples: Sequence[Sample]) -> list[Answer]:
+        return [ChoiceAnswer(index) for index in range(min((len(sample.options) for sample in samples), default=0))]
+
+
+def _lettered(word: str, options: Sequence[str]) -> list[int]:
+    """The option that a letter names, if what stands behind the letter does not say otherwise."""
+    letter = _LETTER.fullmatch(word)
+    number = ord(letter[1].upper()) - ord("A") if letter else len(options)
+    if letter is None or number >= len(options) or normalise(letter[2]) not in ("", options[number]):
+        return []
+    return [number]
+
+
 def _word(answer: Answer | None) -> str:
     return normalise(answer.text) if isinstance(answer, TextAnswer) else ""
 
@@ -41,4 +90,4 @@ def _type(sample: Sample) -> tuple[str, str]:
     return str(modality), str(kind)
 
 
-QUESTION = (MusicQuestion("avqa"),)
+QUESTION = (MusicQuestion("avqa"), ChoiceQuestion("avqa_thu"))

@@ -31,6 +31,7 @@ _TAGS = "answer|event|audio|visual|obj|caption"
 _WHOLE_TAG = re.compile(rf"<({_TAGS})>.*?</\1>")
 _FIRST_TAG = re.compile(rf"< ?(?:{_TAGS}|audio_event|visual_event) ?>", re.IGNORECASE)
 _ANY_TAG = re.compile(rf"< ?/? ?(?:{_TAGS}|audio_event|visual_event) ?>", re.IGNORECASE)
+_NO_BOX = "no <obj> tag with a box in it"
 _TRUE, _FALSE = ("true", "yes"), ("false", "no")
 
 
@@ -97,15 +98,18 @@ def read_caption(text: str) -> tuple[str | None, str]:
 
 
 def write_events(events: Sequence[Event], tag: str = "event") -> str:
-    """``<event>label, (start end)(start end)</event>`` for each label, in order of first appearance."""
+    """``<event>label, (start end)(start end)</event>`` for each label, as they come; else one empty tag."""
     ranges: dict[str, str] = {}
     for event in events:
         ranges[event.label] = ranges.get(event.label, "") + f"({number(event.start)} {number(event.end)})"
-    return "".join(f"<{tag}>{label}, {spans}</{tag}>" for label, spans in ranges.items())
+    return "".join(f"<{tag}>{label}, {spans}</{tag}>" for label, spans in ranges.items()) or f"<{tag}></{tag}>"
 
 
 def read_events(text: str) -> tuple[list[Event], str]:
-    """The events in event tags and, where there are none, the reason. A range that ends before its start is none."""
+    """The events in event tags, or the reason why nothing could be read. A range that ends before its start is none.
+
+    No events and no reason: the tags are there and empty, which says that nothing happens.
+    """
     return _events(tidy(text), "event", "audio-visual")
 
 
@@ -117,11 +121,12 @@ def write_sense_events(events: Sequence[Event]) -> str:
 
 
 def read_sense_events(text: str) -> tuple[list[Event], str]:
-    """The events in audio and in visual tags and, where there are none, the reason."""
+    """The events in audio and in visual tags, or the reason why nothing could be read; see :func:`read_events`."""
     text = tidy(text)
-    heard, _ = _events(text, "audio|audio_event", "audio")
-    seen, _ = _events(text, "visual|visual_event", "visual")
-    return [*heard, *seen], "" if heard or seen else "no <audio> or <visual> tag with a label and a range (start end)"
+    heard, no_sound = _events(text, "audio|audio_event", "audio")
+    seen, no_sight = _events(text, "visual|visual_event", "visual")
+    unread = no_sound and no_sight
+    return [*heard, *seen], "no <audio> or <visual> tag with a label and a range (start end)" if unread else ""
 
 
 def _events(text: str, tag: str, modality: Modality) -> tuple[list[Event], str]:
@@ -135,7 +140,8 @@ def _events(text: str, tag: str, modality: Modality) -> tuple[list[Event], str]:
         for start, end in _RANGE.findall(block) if label else ():
             if 0 <= float(start) < float(end):
                 events.append(Event(label, float(start), float(end), modality))
-    return events, "" if events else f"no <{tag}> tag with a label and a time range (start end)"
+    said = events or not any(blocks)
+    return events, "" if said else f"no <{tag}> tag with a label and a time range (start end)"
 
 
 def to_units(box: Box, canvas: Canvas) -> tuple[int, int, int, int]:
@@ -160,8 +166,9 @@ def write_object(thing: Object, canvas: Canvas) -> str:
 
 
 def read_objects(text: str, canvas: Canvas) -> tuple[list[Object], str]:
-    """The objects in obj tags and, where there are none, the reason.
+    """The objects in obj tags, or the reason why nothing could be read.
 
+    No objects and no reason: the tags are there and empty, which says that there is nothing.
     What reaches over the edge of the canvas is cut off there; boxes and points that lie outside of it are none. Where
     there is no obj tag, boxes written ``[x1,y1,x2,y2]`` are read from the bare text, each with the points behind it.
     """
@@ -171,7 +178,7 @@ def read_objects(text: str, canvas: Canvas) -> tuple[list[Object], str]:
         starts = [match.start() for match in _FOUR.finditer(text) if match.group(0)[0] == "["]
         blocks = [text[start:end] for start, end in pairwise([*starts, len(text)])]
     if not blocks:
-        return [], "no <obj> tag with a box in it"
+        return [], _NO_BOX
     found, outside = [], ""
     for block in blocks:
         place = _place(block)
@@ -184,13 +191,14 @@ def read_objects(text: str, canvas: Canvas) -> tuple[list[Object], str]:
             continue
         label = block[:start].strip().rstrip(",:").strip()
         found.append(Object(label or "object", box, _points(rest, canvas)))
-    return found, "" if found else outside or "no <obj> tag with a box in it"
+    said = found or not any(blocks)
+    return found, "" if said else outside or _NO_BOX
 
 
 def read_object(text: str, canvas: Canvas) -> tuple[Object | None, str]:
     """The last object of the text and, where there is none, the reason."""
     found, reason = read_objects(text, canvas)
-    return (found[-1], "") if found else (None, reason)
+    return (found[-1], "") if found else (None, reason or _NO_BOX)
 
 
 def _place(block: str) -> tuple[int, list[float], str] | None:

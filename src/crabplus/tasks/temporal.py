@@ -2,38 +2,91 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from crabplus.metrics.ave import segment_accuracy, segment_labels
+from crabplus.metrics.llp import event_grid, parsing_scores
+from crabplus.metrics.unav import detection_scores
 from crabplus.schema import Answer, Event, EventsAnswer, Sample
 from crabplus.tasks.base import Pair, Task
 from crabplus.tasks.packs import Pack
-from crabplus.tasks.tags import read_events, write_events
+from crabplus.tasks.tags import read_events, read_sense_events, write_events, write_sense_events
 
-SEGMENTS = 10  # one-second segments of an AVE clip
+SEGMENTS = 10  # one-second segments of a clip of AVE and of LLP
 
 
-class AudioVisualEvent(Task):
-    """``ave``: the one event that is both seen and heard, scored on the ten seconds of the clip."""
+class AudioVisualEvents(Task):
+    """What is both seen and heard, and when."""
 
     family = "temporal localisation"
-    metric = "segment_accuracy"
     needs = frozenset({"film", "sound"})
 
-    def write(self, answer: Answer, pack: Pack) -> str:
+    def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
         assert isinstance(answer, EventsAnswer)
         return write_events(answer.events)
 
     def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
         events, reason = read_events(text)
-        return EventsAnswer(tuple(events)) if events else reason
+        return reason or EventsAnswer(tuple(events))
+
+    def constants(self, samples: Sequence[Sample]) -> list[Answer]:
+        labels = sorted({event.label for sample in samples for event in _events(sample.answer)})
+        end = max((event.end for sample in samples for event in _events(sample.answer)), default=SEGMENTS)
+        whole: list[Answer] = [EventsAnswer((Event(label, 0, end),)) for label in labels]
+        return [EventsAnswer(), *whole]
+
+
+class OneEvent(AudioVisualEvents):
+    """``ave``: the one event that is both seen and heard, scored on the ten seconds of the clip."""
+
+    metric = "segment_accuracy"
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         truth = [_grid(sample.answer) for sample, _ in pairs]
         return segment_accuracy(truth, [_grid(answer) for _, answer in pairs])
 
+
+class ManyEvents(AudioVisualEvents):
+    """``unav``: all events of an untrimmed video, scored as detections; in a text all are equally sure."""
+
+    metric = "average_map"
+
+    def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
+        truth = [(n, e.label, e.start, e.end) for n, (sample, _) in enumerate(pairs) for e in _events(sample.answer)]
+        said = [(n, e.label, e.start, e.end, 1.0) for n, (_, answer) in enumerate(pairs) for e in _events(answer)]
+        return detection_scores(truth, said)
+
+
+class SensesApart(Task):
+    """``avvp``: what is heard and what is seen, each with its times, scored on the ten seconds of the clip."""
+
+    family = "temporal localisation"
+    metric = "segment_smaller"
+    needs = frozenset({"film", "sound"})
+
+    def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
+        assert isinstance(answer, EventsAnswer)
+        return write_sense_events(answer.events)
+
+    def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
+        events, reason = read_sense_events(text)
+        return reason or EventsAnswer(tuple(events))
+
+    def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
+        labels = sorted({event.label for sample, _ in pairs for event in _events(sample.answer)}) or [""]
+        grids = [
+            [_sense_grid(answer, sense, labels) for answer in answers]
+            for answers in ([sample.answer for sample, _ in pairs], [answer for _, answer in pairs])
+            for sense in ("audio", "visual")
+        ]
+        numbers = parsing_scores(*map(np.stack, grids))
+        return {self.metric: min(numbers["segment_audio"], numbers["segment_visual"]), **numbers}
+
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
         labels = sorted({event.label for sample in samples for event in _events(sample.answer)})
-        whole: list[Answer] = [EventsAnswer((Event(label, 0, SEGMENTS),)) for label in labels]
-        return [EventsAnswer(), *whole]
+        both: list[Answer] = [EventsAnswer((Event(label, 0, SEGMENTS),)) for label in labels]
+        return [EventsAnswer(), *both]
 
 
 def _events(answer: Answer | None) -> tuple[Event, ...]:
@@ -44,4 +97,10 @@ def _grid(answer: Answer | None) -> list[str]:
     return segment_labels([(event.label, event.start, event.end) for event in _events(answer)], SEGMENTS)
 
 
-TEMPORAL = (AudioVisualEvent("ave"),)
+def _sense_grid(answer: Answer | None, sense: str, labels: Sequence[str]) -> NDArray[np.bool_]:
+    """(C, T) what an answer says of one sense; an event of both senses counts for each."""
+    events = [event for event in _events(answer) if event.modality in (sense, "audio-visual")]
+    return event_grid([(event.label, event.start, event.end) for event in events], labels, SEGMENTS)
+
+
+TEMPORAL = (OneEvent("ave"), ManyEvents("unav"), SensesApart("avvp"))
