@@ -47,6 +47,9 @@ class Words:
         credits = [float(sample.answer == answer) for sample, answer in pairs]
         return {"accuracy": sum(credits) / len(credits), "right": sum(credits), "absent": None}
 
+    def resampler(self, pairs: Pairs) -> None:
+        return None
+
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
         return list(dict.fromkeys(sample.answer for sample in samples if sample.answer))
 

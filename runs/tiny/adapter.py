@@ -16,7 +16,7 @@ from crabplus.tidepool.live import LiveSamples
 from crabplus.train import train
 
 HERE = Path(__file__).parent
-SEED, STEPS, BATCH, RATE = 9, 3000, 16, 3e-3
+SEED, STEPS, BATCH, RATE = 9, 2400, 16, 3e-3
 MIXTURE = {"ave": 0.23, "avqa": 0.35, "arig": 0.42}
 
 if __name__ == "__main__":

@@ -113,10 +113,12 @@ def _best_constant(task: Task, samples: Sequence[Sample]) -> float:
 def _interval(task: Task, pairs: Sequence[Pair], rounds: int, seed: int) -> tuple[float, float]:
     """Bootstrap over samples.
 
-    Most official metrics are means over samples: each sample is then judged once, alone, and the draws average these
-    numbers. Whether a metric is such a mean shows in the numbers themselves: they average to it. Else every draw is
-    judged anew.
+    A task whose metric is no mean over samples may say how it is computed from drawn ones. Most official metrics are
+    such means: each sample is then judged once, alone, and the draws average these numbers. Whether a metric is a mean
+    shows in the numbers themselves: they average to it. Else every draw is judged anew.
     """
+    if resampled := task.resampler(pairs):
+        return interval(resampled, len(pairs), seed, rounds)
     credits = np.array([_main(task, [pair]) for pair in pairs])
     if np.isclose(credits.mean(), _main(task, pairs), rtol=0.0, atol=1e-9):
         return interval(lambda drawn: float(credits[drawn].mean()), len(pairs), seed, rounds)

@@ -329,7 +329,7 @@ def test_each_caption_gets_its_own_tokens_and_meteor(java: None) -> None:
     assert meteor.absent_parts() == ()
     texts = ["", "A dog.\nBarks", "...", None, "\u00c9t\u00e9\u2028 on", " "]
     assert meteor.ptb_tokens([text or "" for text in texts]) == [[], ["a", "dog", "barks"], [], [], ["été", "on"], []]
-    scores = caption_scores(texts[:2] + texts[4:5], [["a cat"], ["a dog barks", "x"], ["été on"]], tokenizer="ptb")
+    scores = caption_scores(texts[:2] + texts[4:5], [["a big cat"], ["a dog barks", "x"], ["été on"]], tokenizer="ptb")
     assert scores["meteor"] == pytest.approx(5.04)
     assert scores["rouge_l"] == pytest.approx(2 / 3)
 
@@ -340,3 +340,16 @@ def test_java_that_fails_is_reported(java: None, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("BREAKS", part)
     with pytest.raises(RuntimeError, match={"ptb": "exit status 1: no memory", "meteor": "Java ended"}[part]):
         caption_scores(["a b"], [["a b"]], tokenizer="ptb")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [1, 40_000])  # a line that the pipe holds, and one that it cannot
+def test_meteor_that_dies_is_reported(java: None, monkeypatch: pytest.MonkeyPatch, words: int) -> None:
+    monkeypatch.setenv("BREAKS", "meteor")
+    with pytest.raises(RuntimeError, match="METEOR: Java ended"):
+        meteor.meteor([["word"] * words], [[["word"]]])
+
+
+def test_meteor_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no caption"):
+        meteor.meteor([], [])

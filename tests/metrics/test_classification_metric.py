@@ -1,4 +1,4 @@
-"""Labels and typed answers: golden values of DFEW, constant answers on published counts, and plain loops as reference."""
+"""Labels and typed answers: golden values of DFEW, constant answers on published counts, plain loops as reference."""
 
 import random
 

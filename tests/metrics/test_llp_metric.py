@@ -99,7 +99,7 @@ def test_equals_the_formulas_written_out(block: int) -> None:
 
 
 def test_of_a_run_at_most_one_other_is_right() -> None:
-    """Why pairs can be counted: every two grids of ten seconds agree, drawn in full for seven."""
+    """Why pairs can be counted: so it is for all 128 x 128 pairs of rows of seven seconds."""
     rows = [[int(mark) for mark in f"{number:07b}"] for number in range(128)]
     true, said = (np.array([[row] for row in side]) for side in zip(*((g, p) for g in rows for p in rows), strict=True))
     scores = video_scores(true, true, said, said)["event_audio"]
@@ -147,7 +147,7 @@ def test_golden_values(true: np.ndarray, said: np.ndarray, event: float, segment
 
 
 def test_event_pools_audio_and_visual_counts_class_by_class() -> None:
-    """Heard right, seen wrong: 2 / (2 + 1 + 1) = 1/2, while with the first class alone in view it would be 1 and 0."""
+    """Heard right, seen wrong: 2 / (2 + 1 + 1) = 1/2; the grid of both senses has no part in it."""
     scores = parsing_scores(grid((0, 4)), grid((6, 10)), grid((0, 4)), grid((0, 4)))
     assert scores["event_audio"] == 1 and scores["event_visual"] == 0 and scores["event_event"] == 0.5
     assert scores["event_audio_visual"] == 0 and scores["event_type"] == pytest.approx(1 / 3)

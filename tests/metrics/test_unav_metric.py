@@ -91,7 +91,7 @@ def test_equals_the_protocol_walked_through(block: int) -> None:
         assert list(scores.values()) == pytest.approx([sum(mean) / 9, *mean[4:]], abs=1e-12), seed
 
 
-def test_order_is_without_matter_where_no_scores_are_equal() -> None:
+def test_order_does_not_matter_where_no_scores_are_equal() -> None:
     draw = random.Random(1)
     for seed in range(50):
         truth, said = random_set(seed)

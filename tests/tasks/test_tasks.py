@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -171,3 +172,19 @@ def test_wrong_pack_names_file_and_field(tmp_path):
     path.write_text("name: x\nversion: 1\ncolour: red\n")
     with pytest.raises(ValueError, match="pack.yaml(.|\n)*colour"):
         load_pack(path)
+
+
+def test_a_tasks_own_resampling_is_that_of_judging_each_draw():
+    rng = np.random.default_rng(0)
+    words = ["joy", "anger", "fear"]
+    labels = [LabelAnswer(words[n]) for n in rng.integers(0, 3, 80)]
+    events = [EventsAnswer((Event(words[a], 0, b + 1, "audio"), Event(words[b], a, 9, "visual")))
+              for a, b in rng.integers(0, 3, (80, 2))]  # fmt: skip
+    for key, answers in {"meld": labels, "dfew": labels, "ks": labels, "avvp": events}.items():
+        task = get_task(key)
+        pairs = [(sample_of(key, true), said) for true, said in zip(answers[:40], answers[40:], strict=True)]
+        resampled = task.resampler(pairs)
+        for _ in range(5):
+            drawn = rng.integers(0, 40, 40)
+            anew = task.judge([pairs[n] for n in drawn])[task.metric]
+            assert resampled(drawn) == pytest.approx(anew) and 0 < anew < 1

@@ -139,7 +139,7 @@ def _curve(scores: NDArray[np.float32], true: NDArray[np.bool_]) -> NDArray[np.f
     level += count * true
     pixels = np.bincount(level.ravel(), minlength=2 * count).reshape(2, count)
     background, hit = pixels[:, ::-1].cumsum(axis=1)[:, ::-1]
-    curve: NDArray[np.float64] = (1 + BETA2) * hit / (background + hit + BETA2 * hit)
+    curve: NDArray[np.float64] = (1 + BETA2) * hit / (background + hit + BETA2 * hit[0])
     return curve
 
 

@@ -123,7 +123,7 @@ def _grids(**grids: ArrayLike) -> list[Grid]:
     if len(set(shapes.values())) != 1 or any(len(shape) != 3 or not np.prod(shape) for shape in shapes.values()):
         raise ValueError(f"grids: (N, C, T) of one shape wanted, with at least one video, got {shapes}")
     for name, array in arrays.items():
-        if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
+        if array.dtype != np.bool_ and not ((array == 0) | (array == 1)).all():
             raise ValueError(f"{name}: 0 and 1 wanted, got {array.min()} to {array.max()}")
     return [array.astype(np.bool_) for array in arrays.values()]
 
@@ -148,7 +148,9 @@ def _event_counts(true: Grid, said: Grid) -> Counts:
 
 def _runs(grid: Grid) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Maximal runs of marked seconds: number of the (video, class) cell, first second, second after the last."""
-    marks = np.pad(grid.reshape(-1, grid.shape[2]), ((0, 0), (1, 1))).astype(np.int8)
+    cells, seconds = grid.shape[0] * grid.shape[1], grid.shape[2]
+    marks = np.zeros((cells, seconds + 2), dtype=np.int8)
+    marks[:, 1:-1] = grid.reshape(cells, seconds)
     steps = np.diff(marks, axis=1)
     cell, start = np.nonzero(steps == 1)
     return cell, start, np.nonzero(steps == -1)[1]

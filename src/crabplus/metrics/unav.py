@@ -1,6 +1,6 @@
 """Detection in UnAV-100: mean average precision of timed events in untrimmed clips."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ TrueEvent = tuple[Hashable, str, float, float]
 """Video, label, start and end in seconds."""
 ScoredEvent = tuple[Hashable, str, float, float, float]
 """Video, label, start and end in seconds, and how sure the model is."""
+_Columns = tuple[Sequence[Hashable], Sequence[str], NDArray[np.float64]]
 
 
 def detection_scores(truth: Sequence[TrueEvent], said: Sequence[ScoredEvent]) -> dict[str, float]:
@@ -81,44 +82,50 @@ def average_precisions(
     limits = np.asarray(thresholds, dtype=np.float64)
     if limits.ndim != 1 or not limits.size or not (limits > 0).all():
         raise ValueError(f"thresholds: numbers above 0 wanted, got {thresholds!r}")
-    true_times, kept = _numbers("truth", truth, 2), _distinct(truth)
-    if not kept:
+    if not truth:
         raise ValueError("truth: at least one event wanted, got none")
-    true_times, true = true_times[kept], [truth[n] for n in kept]
-    classes = {label: c for c, label in enumerate(dict.fromkeys(row[1] for row in true))}
-    groups: dict[tuple[Hashable, str], int] = {}
-    true_group = np.array([groups.setdefault((row[0], row[1]), len(groups)) for row in true])
-    positives = np.bincount([classes[row[1]] for row in true])
+    true_videos, true_labels, true_times = _read("truth", truth, 2)
+    said_videos, said_labels, numbers = _read("said", said, 3)
+    classes = {label: c for c, label in enumerate(dict.fromkeys(true_labels))}
+    groups = {key: g for g, key in enumerate(dict.fromkeys(zip(true_videos, true_labels, strict=True)))}
+    true_class, said_class = _find(classes, true_labels), _find(classes, said_labels)
+    true_group = _find(groups, zip(true_videos, true_labels, strict=True))
+    said_group = _find(groups, zip(said_videos, said_labels, strict=True))
+    kept = _distinct(true_group, true_times)
 
-    numbers = _numbers("said", said, 3)
-    said_class = np.array([classes.get(row[1], -1) for row in said], dtype=np.int64)
-    said_group = np.array([groups.get((row[0], row[1]), -1) for row in said], dtype=np.int64)
     order = np.lexsort((-numbers[:, 2], said_class))
-    hits = _hits(true_group, true_times, said_group[order], numbers[order, :2], limits)
+    hits = _hits(true_group[kept], true_times[kept], said_group[order], numbers[order, :2], limits)
     first = np.searchsorted(said_class[order], np.arange(len(classes)))
-    parts = np.split(hits, first)[1:]  # before the first stand the labels that are no class
+    parts = np.split(hits, first)[1:]  # what stands before them are labels that are no class
+    positives = np.bincount(true_class[kept])
     return {label: _average_precision(parts[c], int(positives[c])) for label, c in classes.items()}
 
 
-def _numbers(name: str, rows: Sequence[tuple[Any, ...]], width: int) -> NDArray[np.float64]:
-    """(N, width) what stands behind video and label."""
+def _read(name: str, rows: Sequence[tuple[Any, ...]], width: int) -> _Columns:
+    """Video and label of each of N rows, and the (N, width) numbers behind them."""
     fields = ("video", "label", "start", "end", "score")[: 2 + width]
-    for row in rows:
-        if len(row) != len(fields):
-            raise ValueError(f"{name}: ({', '.join(fields)}) wanted, got {row!r}")
-    numbers = np.array([row[2:] for row in rows], dtype=np.float64).reshape(-1, width)
+    if not set(map(len, rows)) <= {len(fields)}:
+        strange = next(row for row in rows if len(row) != len(fields))
+        raise ValueError(f"{name}: ({', '.join(fields)}) wanted, got {strange!r}")
+    videos, labels, *columns = zip(*rows, strict=True) if rows else ((),) * len(fields)
+    numbers = np.array(columns, dtype=np.float64).T
     finite = np.isfinite(numbers).all(axis=1)
     if not finite.all():
         raise ValueError(f"{name}: finite {', '.join(fields[2:])} wanted, got {rows[int(finite.argmin())]!r}")
-    return numbers
+    return videos, labels, numbers
 
 
-def _distinct(truth: Sequence[TrueEvent]) -> list[int]:
+def _find(numbers: Mapping[Any, int], names: Iterable[Any]) -> NDArray[np.int64]:
+    """(N,) number of each name; -1 if it has none."""
+    return np.fromiter((numbers.get(name, -1) for name in names), dtype=np.int64)
+
+
+def _distinct(groups: NDArray[np.int64], times: NDArray[np.float64]) -> list[int]:
     """Where the true events stand, without repeated annotations."""
-    earlier: dict[tuple[Hashable, str], list[tuple[float, float]]] = {}
+    earlier: dict[int, list[tuple[float, float]]] = {}
     kept = []
-    for n, (video, label, start, end) in enumerate(truth):
-        others = earlier.setdefault((video, label), [])
+    for n, (group, (start, end)) in enumerate(zip(groups.tolist(), times.tolist(), strict=True)):
+        others = earlier.setdefault(group, [])
         if not any(abs(start - s) <= SAME_TIME and abs(end - e) <= SAME_TIME for s, e in others):
             others.append((start, end))
             kept.append(n)

@@ -1,7 +1,10 @@
 """What every task offers: prompt, target and parser of one task key, and the judge of its answers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from crabplus.schema import Answer, Media, Message, Parsed, Part, Sample
 from crabplus.tasks.packs import Pack, default_pack
@@ -9,6 +12,8 @@ from crabplus.tasks.tags import spaced, split_reasoning
 
 Pair = tuple[Sample, Answer | None]
 """A sample with its true answer, and what a model answered; None where nothing could be read."""
+Resampler = Callable[[NDArray[np.int64]], float]
+"""From the numbers of drawn samples to a metric over them."""
 
 
 class Task(ABC):
@@ -85,6 +90,13 @@ class Task(ABC):
     @abstractmethod
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         """The official numbers, the main one under :attr:`metric`; no answer counts as wrong."""
+
+    def resampler(self, pairs: Sequence[Pair]) -> Resampler | None:
+        """The main metric as a function of drawn samples, for the bootstrap, where the metric is no mean over samples.
+
+        None: it is one, or each draw has to be judged anew.
+        """
+        return None
 
     @abstractmethod
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:

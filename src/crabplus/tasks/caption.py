@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from crabplus.metrics.captions import caption_scores
+from crabplus.metrics.captions import caption_scores, video_scores
 from crabplus.schema import Answer, Sample, TextAnswer
-from crabplus.tasks.base import Pair, Task
+from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import read_caption, write_caption
 
@@ -28,12 +28,21 @@ class Captioning(Task):
         return TextAnswer(caption) if caption else reason
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
-        said = [answer.text if isinstance(answer, TextAnswer) else None for _, answer in pairs]
-        return caption_scores(said, [_references(sample) for sample, _ in pairs])
+        return caption_scores(*_texts(pairs))
+
+    def resampler(self, pairs: Sequence[Pair]) -> Resampler:
+        cider = video_scores(*_texts(pairs))["cider_d"]  # with the document frequencies of the whole set
+        return lambda drawn: float(cider[drawn].mean())
 
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
         common = Counter(caption for sample in samples for caption in _references(sample)).most_common(FIXED)
         return [TextAnswer(caption) for caption, _ in common]
+
+
+def _texts(pairs: Sequence[Pair]) -> tuple[list[str | None], list[list[str]]]:
+    """What was said, and the true captions."""
+    said = [answer.text if isinstance(answer, TextAnswer) else None for _, answer in pairs]
+    return said, [_references(sample) for sample, _ in pairs]
 
 
 def _references(sample: Sample) -> list[str]:

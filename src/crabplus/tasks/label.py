@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from crabplus.metrics.classification import classification_scores
 from crabplus.schema import Answer, LabelAnswer, Sample
-from crabplus.tasks.base import Pair, Task
+from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import read_answer, write_answer
 
@@ -40,14 +43,27 @@ class Recognition(Task):
         return LabelAnswer(known.get(plain(word), word))
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
-        truth = [_label(sample.answer) or "" for sample, _ in pairs]
-        options = {plain(option) for sample, _ in pairs for option in sample.options}
-        folds = [str(sample.meta.get("fold", "")) for sample, _ in pairs]
-        said = [_label(answer) for _, answer in pairs]
-        return classification_scores(truth, said, sorted({*truth, *options}), folds)
+        return classification_scores(*_columns(pairs))
+
+    def resampler(self, pairs: Sequence[Pair]) -> Resampler:
+        truth, said, vocabulary, folds = _columns(pairs)
+
+        def drawn_score(drawn: NDArray[np.int64]) -> float:
+            picked = [truth[n] for n in drawn], [said[n] for n in drawn], vocabulary, [folds[n] for n in drawn]
+            return float(classification_scores(*picked)[self.metric] or 0.0)
+
+        return drawn_score
 
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
         return [LabelAnswer(label) for label in sorted({_label(sample.answer) or "" for sample in samples})]
+
+
+def _columns(pairs: Sequence[Pair]) -> tuple[list[str], list[str | None], list[str], list[str]]:
+    """True labels, said labels, vocabulary, fold of each sample."""
+    truth = [_label(sample.answer) or "" for sample, _ in pairs]
+    options = {plain(option) for choices in {sample.options for sample, _ in pairs} for option in choices}
+    folds = [str(sample.meta.get("fold", "")) for sample, _ in pairs]
+    return truth, [_label(answer) for _, answer in pairs], sorted({*truth, *options}), folds
 
 
 def _label(answer: Answer | None) -> str | None:

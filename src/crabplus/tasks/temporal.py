@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crabplus.metrics.ave import segment_accuracy, segment_labels
-from crabplus.metrics.llp import event_grid, parsing_scores
+from crabplus.metrics.llp import event_grid, parsing_scores, video_scores
 from crabplus.metrics.unav import detection_scores
 from crabplus.schema import Answer, Event, EventsAnswer, Sample
-from crabplus.tasks.base import Pair, Task
+from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import read_events, read_sense_events, write_events, write_sense_events
 
@@ -32,15 +32,21 @@ class AudioVisualEvents(Task):
 
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
         labels = sorted({event.label for sample in samples for event in _events(sample.answer)})
-        end = max((event.end for sample in samples for event in _events(sample.answer)), default=SEGMENTS)
-        whole: list[Answer] = [EventsAnswer((Event(label, 0, end),)) for label in labels]
+        whole: list[Answer] = [EventsAnswer((Event(label, 0, self.longest(samples)),)) for label in labels]
         return [EventsAnswer(), *whole]
+
+    def longest(self, samples: Sequence[Sample]) -> float:
+        """Seconds of a constant event that lasts all the time."""
+        return max((event.end for sample in samples for event in _events(sample.answer)), default=SEGMENTS)
 
 
 class OneEvent(AudioVisualEvents):
     """``ave``: the one event that is both seen and heard, scored on the ten seconds of the clip."""
 
     metric = "segment_accuracy"
+
+    def longest(self, samples: Sequence[Sample]) -> float:
+        return SEGMENTS
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         truth = [_grid(sample.answer) for sample, _ in pairs]
@@ -74,14 +80,13 @@ class SensesApart(Task):
         return reason or EventsAnswer(tuple(events))
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
-        labels = sorted({event.label for sample, _ in pairs for event in _events(sample.answer)}) or [""]
-        grids = [
-            [_sense_grid(answer, sense, labels) for answer in answers]
-            for answers in ([sample.answer for sample, _ in pairs], [answer for _, answer in pairs])
-            for sense in ("audio", "visual")
-        ]
-        numbers = parsing_scores(*map(np.stack, grids))
+        numbers = parsing_scores(*_grids(pairs))
         return {self.metric: min(numbers["segment_audio"], numbers["segment_visual"]), **numbers}
+
+    def resampler(self, pairs: Sequence[Pair]) -> Resampler:
+        numbers = video_scores(*_grids(pairs))
+        heard, seen = numbers["segment_audio"], numbers["segment_visual"]
+        return lambda drawn: float(min(heard[drawn].mean(), seen[drawn].mean()))
 
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
         labels = sorted({event.label for sample in samples for event in _events(sample.answer)})
@@ -95,6 +100,17 @@ def _events(answer: Answer | None) -> tuple[Event, ...]:
 
 def _grid(answer: Answer | None) -> list[str]:
     return segment_labels([(event.label, event.start, event.end) for event in _events(answer)], SEGMENTS)
+
+
+def _grids(pairs: Sequence[Pair]) -> list[NDArray[np.bool_]]:
+    """(N, C, T) each: what is heard and seen in truth, then what is said to be."""
+    labels = sorted({event.label for sample, _ in pairs for event in _events(sample.answer)}) or [""]
+    sides = [sample.answer for sample, _ in pairs], [answer for _, answer in pairs]
+    return [
+        np.stack([_sense_grid(answer, sense, labels) for answer in answers])
+        for answers in sides
+        for sense in ("audio", "visual")
+    ]
 
 
 def _sense_grid(answer: Answer | None, sense: str, labels: Sequence[str]) -> NDArray[np.bool_]:
