@@ -3,6 +3,30 @@
 They take plain lists or arrays and know nothing of samples; tasks turn typed answers into their arguments.
 """
 
-from crabplus.metrics import arig, ave, bootstrap, music_avqa
+from crabplus.metrics import (
+    arig,
+    ave,
+    avsbench,
+    bootstrap,
+    captions,
+    classification,
+    llp,
+    meteor,
+    music_avqa,
+    ref_avs,
+    unav,
+)
 
-__all__ = ["arig", "ave", "bootstrap", "music_avqa"]
+__all__ = [
+    "arig",
+    "ave",
+    "avsbench",
+    "bootstrap",
+    "captions",
+    "classification",
+    "llp",
+    "meteor",
+    "music_avqa",
+    "ref_avs",
+    "unav",
+]
