@@ -9,12 +9,7 @@ from crabplus.metrics.classification import classification_scores
 from crabplus.schema import Answer, LabelAnswer, Sample
 from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.tasks.packs import Pack
-from crabplus.tasks.tags import read_answer, write_answer
-
-
-def plain(label: str) -> str:
-    """The one form in which labels are compared: lower case, ``_`` and ``-`` as spaces, single spaces."""
-    return " ".join(label.replace("_", " ").replace("-", " ").lower().split())
+from crabplus.tasks.tags import plain, read_answer, write_answer
 
 
 class Recognition(Task):

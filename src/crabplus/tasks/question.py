@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from crabplus.metrics.classification import typed_accuracy
+from crabplus.metrics.classification import QUESTION_TYPES, typed_accuracy
 from crabplus.metrics.music_avqa import answer_accuracy, normalise
 from crabplus.schema import Answer, ChoiceAnswer, Sample, TextAnswer
 from crabplus.tasks.base import Pair, Task
@@ -66,7 +66,7 @@ class ChoiceQuestion(Task):
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         right = [sample.answer == answer for sample, answer in pairs]
-        return typed_accuracy(right, [str(sample.meta.get("type", "")) for sample, _ in pairs])
+        return typed_accuracy(right, [str(sample.meta.get("type", "")) for sample, _ in pairs], QUESTION_TYPES)
 
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
         return [ChoiceAnswer(index) for index in range(min((len(sample.options) for sample in samples), default=0))]

@@ -40,6 +40,11 @@ def tidy(text: str) -> str:
     return " ".join(text.split())
 
 
+def plain(label: str) -> str:
+    """The one form in which labels are compared: lower case, ``_`` and ``-`` as spaces, single spaces."""
+    return " ".join(label.replace("_", " ").replace("-", " ").lower().split())
+
+
 def split_reasoning(text: str) -> str | None:
     """What stands before the first tag, or None."""
     text = tidy(text)

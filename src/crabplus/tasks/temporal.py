@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from crabplus.metrics.ave import segment_accuracy, segment_labels
+from crabplus.metrics.ave import TimedLabel, segment_accuracy, segment_labels
 from crabplus.metrics.llp import event_grid, parsing_scores, video_scores
 from crabplus.metrics.unav import detection_scores
 from crabplus.schema import Answer, Event, EventsAnswer, Sample
 from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.tasks.packs import Pack
-from crabplus.tasks.tags import read_events, read_sense_events, write_events, write_sense_events
+from crabplus.tasks.tags import plain, read_events, read_sense_events, write_events, write_sense_events
 
 SEGMENTS = 10  # one-second segments of a clip of AVE and of LLP
 
@@ -59,8 +59,8 @@ class ManyEvents(AudioVisualEvents):
     metric = "average_map"
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
-        truth = [(n, e.label, e.start, e.end) for n, (sample, _) in enumerate(pairs) for e in _events(sample.answer)]
-        said = [(n, e.label, e.start, e.end, 1.0) for n, (_, answer) in enumerate(pairs) for e in _events(answer)]
+        truth = [(n, *event) for n, (sample, _) in enumerate(pairs) for event in _timed(_events(sample.answer))]
+        said = [(n, *event, 1.0) for n, (_, answer) in enumerate(pairs) for event in _timed(_events(answer))]
         return detection_scores(truth, said)
 
 
@@ -98,13 +98,18 @@ def _events(answer: Answer | None) -> tuple[Event, ...]:
     return answer.events if isinstance(answer, EventsAnswer) else ()
 
 
+def _timed(events: Sequence[Event]) -> list[TimedLabel]:
+    """Events as the metrics take them, with labels in the one form in which they are compared."""
+    return [(plain(event.label), event.start, event.end) for event in events]
+
+
 def _grid(answer: Answer | None) -> list[str]:
-    return segment_labels([(event.label, event.start, event.end) for event in _events(answer)], SEGMENTS)
+    return segment_labels(_timed(_events(answer)), SEGMENTS)
 
 
 def _grids(pairs: Sequence[Pair]) -> list[NDArray[np.bool_]]:
     """(N, C, T) each: what is heard and seen in truth, then what is said to be."""
-    labels = sorted({event.label for sample, _ in pairs for event in _events(sample.answer)}) or [""]
+    labels = sorted({plain(event.label) for sample, _ in pairs for event in _events(sample.answer)}) or [""]
     sides = [sample.answer for sample, _ in pairs], [answer for _, answer in pairs]
     return [
         np.stack([_sense_grid(answer, sense, labels) for answer in answers])
@@ -116,7 +121,7 @@ def _grids(pairs: Sequence[Pair]) -> list[NDArray[np.bool_]]:
 def _sense_grid(answer: Answer | None, sense: str, labels: Sequence[str]) -> NDArray[np.bool_]:
     """(C, T) what an answer says of one sense; an event of both senses counts for each."""
     events = [event for event in _events(answer) if event.modality in (sense, "audio-visual")]
-    return event_grid([(event.label, event.start, event.end) for event in events], labels, SEGMENTS)
+    return event_grid(_timed(events), labels, SEGMENTS)
 
 
 TEMPORAL = (OneEvent("ave"), ManyEvents("unav"), SensesApart("avvp"))
