@@ -178,13 +178,13 @@ def test_a_tasks_own_resampling_is_that_of_judging_each_draw():
     rng = np.random.default_rng(0)
     words = ["joy", "anger", "fear"]
     labels = [LabelAnswer(words[n]) for n in rng.integers(0, 3, 80)]
-    events = [EventsAnswer((Event(words[a], 0, b + 1, "audio"), Event(words[b], a, 9, "visual")))
+    events = [EventsAnswer((Event(words[a], 0, b + 1, "audio"), Event(words[a - 1], a, 9, "visual")))
               for a, b in rng.integers(0, 3, (80, 2))]  # fmt: skip
-    for key, answers in {"meld": labels, "dfew": labels, "ks": labels, "avvp": events}.items():
+    for key, answers in {"meld": labels, "dfew": labels, "ks": labels, "avvp": events, "unav": events}.items():
         task = get_task(key)
         pairs = [(sample_of(key, true), said) for true, said in zip(answers[:40], answers[40:], strict=True)]
         resampled = task.resampler(pairs)
         for _ in range(5):
-            drawn = rng.integers(0, 40, 40)
+            drawn = np.sort(rng.integers(0, 40, 40))  # in order: equally sure detections rank as they stand
             anew = task.judge([pairs[n] for n in drawn])[task.metric]
             assert resampled(drawn) == pytest.approx(anew) and 0 < anew < 1

@@ -1,12 +1,23 @@
 """Detection in UnAV-100: mean average precision of timed events in untrimmed clips."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["THRESHOLDS", "ScoredEvent", "TrueEvent", "average_precisions", "detection_scores", "group_pairs"]
+__all__ = [
+    "THRESHOLDS",
+    "Detections",
+    "ScoredEvent",
+    "TrueEvent",
+    "average_map",
+    "average_precisions",
+    "detection_scores",
+    "group_pairs",
+    "match_detections",
+]
 
 THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.1, 0.9, 9).tolist())
 """The nine official tIoU thresholds, with the rounding of ``linspace``: the third is 0.30000000000000004."""
@@ -79,6 +90,26 @@ def average_precisions(
     Raises:
         ValueError: no true event, rows of another length, times or scores that are not finite, thresholds not above 0.
     """
+    classes = match_detections(truth, said, thresholds)
+    return {label: found.average_precision(None) for label, found in classes.items()}
+
+
+def average_map(classes: Mapping[str, "Detections"], copies: NDArray[np.int64] | None = None) -> float:
+    """Mean over classes and thresholds, with every video counted so many times; for the bootstrap over videos.
+
+    Args:
+        classes: what :func:`match_detections` gives.
+        copies: (V,) how often each video is drawn, in the order in which the truth first names them; None: once each.
+            A class whose true events are all in videos that are not drawn is left out, as in a smaller test set.
+    """
+    found = [part.average_precision(copies) for part in classes.values() if copies is None or copies[part.true].any()]
+    return float(np.mean(found)) if found else 0.0
+
+
+def match_detections(
+    truth: Sequence[TrueEvent], said: Sequence[ScoredEvent], thresholds: Sequence[float] = THRESHOLDS
+) -> dict[str, "Detections"]:
+    """Which prediction takes which true event, for each class; see :func:`average_precisions`."""
     limits = np.asarray(thresholds, dtype=np.float64)
     if limits.ndim != 1 or not limits.size or not (limits > 0).all():
         raise ValueError(f"thresholds: numbers above 0 wanted, got {thresholds!r}")
@@ -86,6 +117,7 @@ def average_precisions(
         raise ValueError("truth: at least one event wanted, got none")
     true_videos, true_labels, true_times = _read("truth", truth, 2)
     said_videos, said_labels, numbers = _read("said", said, 3)
+    videos = {video: v for v, video in enumerate(dict.fromkeys(true_videos))}
     classes = {label: c for c, label in enumerate(dict.fromkeys(true_labels))}
     groups = {key: g for g, key in enumerate(dict.fromkeys(zip(true_videos, true_labels, strict=True)))}
     true_class, said_class = _find(classes, true_labels), _find(classes, said_labels)
@@ -95,10 +127,12 @@ def average_precisions(
 
     order = np.lexsort((-numbers[:, 2], said_class))
     hits = _hits(true_group[kept], true_times[kept], said_group[order], numbers[order, :2], limits)
-    first = np.searchsorted(said_class[order], np.arange(len(classes)))
-    parts = np.split(hits, first)[1:]  # what stands before them are labels that are no class
-    positives = np.bincount(true_class[kept])
-    return {label: _average_precision(parts[c], int(positives[c])) for label, c in classes.items()}
+    said_video, true_video = _find(videos, said_videos)[order], _find(videos, true_videos)[kept]
+    found = {}
+    for label, c in classes.items():
+        mine = said_class[order] == c
+        found[label] = Detections(hits[mine], said_video[mine], true_video[true_class[kept] == c])
+    return found
 
 
 def _read(name: str, rows: Sequence[tuple[Any, ...]], width: int) -> _Columns:
@@ -197,9 +231,29 @@ def _turns(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     return turns
 
 
-def _average_precision(hits: NDArray[np.bool_], positives: int) -> NDArray[np.float64]:
-    """(K,) average precision from (M, K) hits by falling score."""
-    precision = np.cumsum(hits, axis=0) / np.arange(1, len(hits) + 1)[:, None]
-    best: NDArray[np.float64] = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-    area: NDArray[np.float64] = (best * hits).sum(axis=0) / positives
-    return area
+@dataclass(frozen=True)
+class Detections:
+    """The predictions of one class by falling score, and its true events.
+
+    Attributes:
+        hits: (M, K) whether each prediction is right at each threshold; said: (M,) its video, -1 where the truth knows
+            no such video; true: (P,) the video of each true event.
+    """
+
+    hits: NDArray[np.bool_]
+    said: NDArray[np.int64]
+    true: NDArray[np.int64]
+
+    def average_precision(self, copies: NDArray[np.int64] | None) -> NDArray[np.float64]:
+        """(K,) average precision with every video counted ``copies`` (V,) times; None: once each.
+
+        Copies of a right prediction stand behind each other, and none of them has a higher precision than the last.
+        """
+        one = np.ones(len(self.said), dtype=np.int64)
+        weight = one if copies is None else np.where(self.said >= 0, copies[self.said], one)
+        right = self.hits * weight[:, None]
+        precision = np.cumsum(right, axis=0) / np.maximum(np.cumsum(weight), 1)[:, None]
+        best: NDArray[np.float64] = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+        positives = len(self.true) if copies is None else copies[self.true].sum()
+        area: NDArray[np.float64] = (best * right).sum(axis=0) / positives
+        return area

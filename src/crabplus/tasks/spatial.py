@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from crabplus.metrics.arig import box_iou, grounding
 from crabplus.metrics.avsbench import plain_frames
 from crabplus.schema import Answer, Box, Object, ObjectsAnswer, Sample
-from crabplus.tasks.base import Pair, Task
+from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import read_object, read_objects, read_truth, to_units, write_answer, write_object
 
-SIDE = 112  # pixels of the grid on which boxes are compared as masks
+SIDE = 56  # pixels of the grid on which boxes are compared as masks
 STEPS = 5  # constant boxes are looked for on a grid of so many positions each way
 
 
@@ -35,7 +35,14 @@ class SourceGrounding(Task):
         return grounding(box_iou([_box(answer) for _, answer in pairs], [_box(sample.answer) for sample, _ in pairs]))
 
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
-        return fixed_boxes()
+        places = [step / (STEPS - 1) for step in range(STEPS)]
+        boxes = [
+            (x * (1 - side), y * (1 - side), x * (1 - side) + side, y * (1 - side) + side)
+            for side in (0.25, 0.4, 0.6, 0.8)
+            for x in places
+            for y in places
+        ]
+        return [ObjectsAnswer((Object("object", box),)) for box in [*boxes, (0.0, 0.0, 1.0, 1.0)]]
 
 
 class SourceMasks(Task):
@@ -58,13 +65,16 @@ class SourceMasks(Task):
         return reason or ObjectsAnswer(tuple(things))
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
-        values = plain_frames((_drawn(answer) for _, answer in pairs), (_drawn(sample.answer) for sample, _ in pairs))
-        values[[answer is None for _, answer in pairs]] = 0.0
-        jaccard, f_measure = values.mean(axis=0).tolist()
+        jaccard, f_measure = _box_values(pairs).mean(axis=0).tolist()
         return {"box_jaccard": jaccard, "box_f": f_measure}
 
+    def resampler(self, pairs: Sequence[Pair]) -> Resampler:
+        jaccard = _box_values(pairs)[:, 0]
+        return lambda drawn: float(jaccard[drawn].mean())
+
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
-        return [ObjectsAnswer(present=False), *fixed_boxes()]
+        middle = [(0.5 - side / 2, 0.5 - side / 2, 0.5 + side / 2, 0.5 + side / 2) for side in (0.4, 0.7, 1.0)]
+        return [ObjectsAnswer(present=False), *(ObjectsAnswer((Object("object", box),)) for box in middle)]
 
 
 class Referring(SourceMasks):
@@ -87,16 +97,11 @@ class Referring(SourceMasks):
         return (unread or "true, and no box") if there else unsaid
 
 
-def fixed_boxes() -> list[Answer]:
-    """Answers with one box each: four sizes on a grid of places, and the whole picture."""
-    places = [step / (STEPS - 1) for step in range(STEPS)]
-    boxes = [
-        (x * (1 - side), y * (1 - side), x * (1 - side) + side, y * (1 - side) + side)
-        for side in (0.25, 0.4, 0.6, 0.8)
-        for x in places
-        for y in places
-    ]
-    return [ObjectsAnswer((Object("object", box),)) for box in [*boxes, (0.0, 0.0, 1.0, 1.0)]]
+def _box_values(pairs: Sequence[Pair]) -> NDArray[np.float64]:
+    """(N, 2) J and F of the boxes of each answer, drawn as masks; 0 where there is no answer."""
+    values = plain_frames((_drawn(answer) for _, answer in pairs), (_drawn(sample.answer) for sample, _ in pairs))
+    values[[answer is None for _, answer in pairs]] = 0.0
+    return values
 
 
 def _drawn(answer: Answer | None) -> NDArray[np.bool_]:
