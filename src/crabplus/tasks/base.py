@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from crabplus.schema import Answer, Media, Message, Parsed, Part, Sample
 from crabplus.tasks.packs import Pack, default_pack
-from crabplus.tasks.tags import spaced, split_reasoning
+from crabplus.tasks.tags import spaced, split_reasoning, tidy
 
 Pair = tuple[Sample, Answer | None]
 """A sample with its true answer, and what a model answered; None where nothing could be read."""
@@ -67,7 +67,7 @@ class Task(ABC):
         """Answer and reasoning in generated text, or the reason why there is no answer. Never raises."""
         answer = self.find(text, sample, pack or default_pack())
         if isinstance(answer, str):
-            return Parsed(reasoning=text.strip() or None, reason=answer)
+            return Parsed(reasoning=tidy(text) or None, reason=answer)
         return Parsed(answer=answer, reasoning=split_reasoning(text))
 
     def fields(self, sample: Sample, pack: Pack) -> dict[str, str]:

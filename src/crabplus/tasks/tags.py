@@ -36,8 +36,8 @@ _TRUE, _FALSE = ("true", "yes"), ("false", "no")
 
 
 def tidy(text: str) -> str:
-    """The text with every run of white space as one space."""
-    return " ".join(text.split())
+    """The text with every run of white space as one space, and half a surrogate pair, which is no character, as ``?``."""
+    return " ".join(text.encode("utf-8", "replace").decode().split())
 
 
 def plain(label: str) -> str:
