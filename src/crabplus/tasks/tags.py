@@ -36,7 +36,7 @@ _TRUE, _FALSE = ("true", "yes"), ("false", "no")
 
 
 def tidy(text: str) -> str:
-    """The text with every run of white space as one space, and half a surrogate pair, which is no character, as ``?``."""
+    """The text with every run of white space as one space, and with ``?`` for half a surrogate pair."""
     return " ".join(text.encode("utf-8", "replace").decode().split())
 
 
