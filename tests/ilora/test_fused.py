@@ -190,3 +190,11 @@ def test_input_casts_can_be_switched_off() -> None:
     assert wide.dtype == narrow.dtype == torch.bfloat16
     torch.testing.assert_close(narrow, wide, rtol=0.05, atol=0.05)
     assert not torch.equal(narrow, wide)
+
+
+def test_shapes_on_the_meta_device() -> None:
+    layer = layer_of(torch.float32, lora_dropout=0.1).train().to("meta")
+    x = torch.empty(2, 5, IN, device="meta", requires_grad=True)
+    y = layer(x)
+    y.sum().backward()
+    assert y.shape == (2, 5, OUT) and x.grad is not None and x.grad.shape == x.shape

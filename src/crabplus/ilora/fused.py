@@ -11,6 +11,7 @@ Kept for the backward pass are x as it came (layers that read the same x share i
 mask, p and h. Copies of x in another dtype, the dropped x, and z are made anew.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -39,7 +40,7 @@ class Adapt(torch.autograd.Function):
         scaling: float, temperature: float, dtype: torch.dtype,
     ) -> Tensor:  # fmt: skip
         """See the class."""
-        with torch.autocast(x.device.type, enabled=False):
+        with _no_autocast(x.device.type):
             rows = _rows(x, dtype)
             weights = route(rows, router.to(dtype), temperature)
             hidden = F.linear(_dropped(rows, mask), a.to(dtype))
@@ -59,7 +60,7 @@ class Adapt(torch.autograd.Function):
         keep, scaling, temperature, dtype = ctx.settings
         of_base, of_x, of_a, of_b, of_router = ctx.needs_input_grad[:5]
         grad_x = grad_a = grad_b = grad_router = None
-        with torch.autocast(x.device.type, enabled=False):
+        with _no_autocast(x.device.type):
             rows, back = _rows(x, dtype), _rows(grad, dtype)
             rank = b.shape[1] // len(router)
             if of_b:
@@ -76,6 +77,11 @@ class Adapt(torch.autograd.Function):
                 through_a = _dropped(grad_hidden @ a.to(dtype), mask)
                 grad_x = torch.addmm(through_a, grad_logits, router.to(dtype)).to(x.dtype).view(x.shape)
         return grad if of_base else None, grad_x, grad_a, grad_b, grad_router, None, None, None, None, None
+
+
+def _no_autocast(device: str) -> AbstractContextManager[Any]:
+    """Autocast off, on a type of device that has it (``meta`` has none)."""
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 def _rows(x: Tensor, dtype: torch.dtype) -> Tensor:

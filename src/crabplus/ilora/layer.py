@@ -124,7 +124,7 @@ class Linear(nn.Module, ILoraLayer):
 
     def _compute_dtype(self, x: Tensor, weight: Tensor) -> torch.dtype:
         """Autocast's dtype, else that of the adapter; that of x where PEFT's casting of inputs is switched off."""
-        if torch.is_autocast_enabled(x.device.type):
+        if torch.amp.is_autocast_available(x.device.type) and torch.is_autocast_enabled(x.device.type):
             return torch.get_autocast_dtype(x.device.type)
         return weight.dtype if self.cast_input_dtype_enabled else x.dtype
 
