@@ -53,7 +53,7 @@ def demo(
 @app.command()
 def ask(
     file: Annotated[Path, typer.Argument(help="Video, audio or picture.")],
-    task: Annotated[str, typer.Option(help="Task key: ave, avqa or arig.")],
+    task: Annotated[str, typer.Option(help="Task key, such as ave, avqa or arig.")],
     question: Annotated[str | None, typer.Option(help="For avqa.")] = None,
     sound: Annotated[Path | None, typer.Option(help="Sound that goes with a picture or a silent video.")] = None,
     start: Annotated[float | None, typer.Option(help="Window in seconds: start.")] = None,
