@@ -35,6 +35,9 @@ def test_lora_of_equal_size_is_the_nearest_rank(toy: Maker, x: Tensor) -> None:
     }
     assert abs(sizes[made.r] - wanted) == min(abs(size - wanted) for size in sizes.values())
     assert made.lora_alpha / made.r == pytest.approx(3)
+    assert trained(model) == sum(p.numel() for p in model.parameters())  # not frozen by being counted
+    with pytest.raises(ValueError, match="an adapter already"):
+        baselines.equal_lora(CONFIG, get_peft_model(model, CONFIG))
 
 
 def test_experts_have_an_a_each(toy: Maker) -> None:

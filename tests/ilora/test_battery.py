@@ -73,6 +73,12 @@ def test_default_layers_of_a_model_type(base: Maker) -> None:
     assert found == ({"q_proj", "v_proj"} if base is llama else {"c_attn"})
 
 
+def test_the_log_counts_layers_by_part(base: Maker, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "crabplus.ilora"):
+        get_peft_model(base(), config())
+    assert ("6 in model" if base is llama else "3 in transformer") in caplog.text and "1 in" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("targets", "count"),
     [(["q_proj", "down_proj"], 6), (r".*layers\.[01]\.mlp\..*_proj", 6), ("all-linear", 21), ("as-published", 21)],

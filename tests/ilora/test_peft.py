@@ -114,6 +114,13 @@ def test_only_linear_layers(toy: Maker) -> None:
         ({"num_heads": 0}, "num_heads: a whole number"),
         ({"lora_dropout": 1.0}, "lora_dropout"),
         ({"router_temperature": 0.0}, "router_temperature"),
+        ({"router_temperature": "1"}, "router_temperature"),
+        ({"lora_alpha": 0}, "lora_alpha"),
+        ({"lora_alpha": float("nan")}, "lora_alpha"),
+        ({"r": True}, "r: a whole number"),
+        ({"init_weights": "gaussian"}, "init_weights: True or False"),
+        ({"share_a": "no"}, "share_a: True or False"),
+        ({"target_modules": "as_published"}, "did you mean 'as-published'"),
         ({"target_modules": "as-published", "layers_to_transform": [0]}, "layers_to_transform"),
         ({"layers_pattern": "layers"}, "layers_pattern"),
     ],
@@ -121,3 +128,9 @@ def test_only_linear_layers(toy: Maker) -> None:
 def test_settings_are_checked(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ILoraConfig(**settings)
+
+
+def test_adapters_of_one_batch_are_refused(toy: Maker, x: Tensor) -> None:
+    model = get_peft_model(toy(), config())
+    with pytest.raises(ValueError, match="one adapter for a whole batch"):
+        model(x, adapter_names=["default", "__base__"])

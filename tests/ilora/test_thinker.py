@@ -101,6 +101,14 @@ def test_converted_weights_are_those_of_the_file(golden: Path, tmp_path: Path) -
     ("change", "message"),
     [
         (lambda s, k: s.pop(k), "do not make a layer"),
+        (
+            lambda s, k: [
+                s.pop(name) for name in list(s) if "layers.1.self_attn.q_proj" in name and ".model.layers" in name
+            ],
+            "1 missing: model.language_model.layers.1.self_attn.q_proj",
+        ),
+        (lambda s, k: s.clear(), "no dictionary of tensors"),
+        (lambda s, k: s.update({k: s[k].to(torch.int8)}), "not floating point"),
         (lambda s, k: s.update({k: s[k][:, :4].clone()}), r"misshapen: .*q_proj.B1 \(published \(64, 4\), wanted"),
     ],
 )
@@ -219,6 +227,45 @@ def test_routing_rows_of_a_tower_know_no_sample(model: nn.Module, inputs: Inputs
         model(**inputs("audio_video"))
     (row,) = routing.rows("model.visual.blocks.1.mlp.down_proj")
     assert (row.number, row.projection, row.kind, row.sample) == (1, "down_proj", None, None) and row.tokens > 0
+
+
+def test_what_was_not_recorded_says_why(model: nn.Module, inputs: Inputs) -> None:
+    name = "model.language_model.layers.0.self_attn.q_proj"
+    with torch.no_grad(), record_routing(model) as routing, model.disable_adapter():
+        model(**inputs("text"))
+    assert routing.rows() == []
+    with pytest.raises(ValueError, match="nothing was recorded"):
+        routing.weights(name)
+    with pytest.raises(KeyError, match="no adapted layer 'typo'"):
+        routing.mean("typo")
+    with torch.no_grad(), record_routing(model) as routing:
+        for count in (1, 2):
+            model(input_ids=inputs("text")["input_ids"].expand(count, -1))
+    with pytest.raises(ValueError, match="several sizes"):
+        routing.weights(name)
+
+
+def test_token_ids_are_numbers(model: nn.Module) -> None:
+    with pytest.raises(ValueError, match="token ids are whole numbers"), record_routing(model, {"7": "audio"}):
+        pass
+
+
+def test_layers_of_an_encoder_decoder_model_know_no_samples() -> None:
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    small = T5Config(vocab_size=20, d_model=16, d_kv=4, d_ff=16, num_layers=1, num_heads=2, decoder_start_token_id=0)
+    t5 = get_peft_model(T5ForConditionalGeneration(small), ILoraConfig(r=2, target_modules=["q"])).eval()
+    with torch.no_grad(), record_routing(t5, {9: "nine"}) as routing:
+        t5(input_ids=torch.full((1, 6), 9), decoder_input_ids=torch.full((1, 6), 5))
+    assert {(row.kind, row.sample) for row in routing.rows()} == {(None, None)}
+
+
+def test_a_file_that_is_none_is_named(golden: Path, tmp_path: Path) -> None:
+    whole = (golden / "adapter" / "finetune_weights.bin").read_bytes()
+    for name, content in {"cut.bin": whole[: len(whole) // 2], "garbage.bin": b"abc" * 100, "empty.bin": b""}.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(PublishedWeightsError, match=name):
+            convert_published(tmp_path / name, tmp_path / "out", lora_alpha=16)
 
 
 def test_routing_needs_an_adapter(thinker: Maker) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from peft import LoraConfig
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 from crabplus.ilora.config import ILoraConfig
@@ -22,13 +23,21 @@ def lora(config: ILoraConfig) -> LoraConfig:
 def equal_lora(config: ILoraConfig, model: nn.Module) -> LoraConfig:
     """PEFT's LoRA whose rank brings it nearest to the number of parameters that I-LoRA has on ``model``.
 
-    The scale alpha / r stays that of ``config``. The model comes back as it was, but with all its parameters frozen.
+    The scale alpha / r stays that of ``config``. The model comes back as it was.
+
+    Raises:
+        ValueError: the model has an adapter already.
     """
+    if any(isinstance(module, BaseTunerLayer) for module in model.modules()):
+        raise ValueError("equal_lora: the model has an adapter already; give it the base model, before any is added")
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     tuner = ILoraModel(model, {_COUNTED: replace(config)}, _COUNTED, low_cpu_mem_usage=True)
     layers = [module for module in tuner.modules() if isinstance(module, ILoraLayer)]
     wanted = sum(group[_COUNTED].numel() for layer in layers for group in layer.parameter_groups())
     rank = max(1, round(wanted / sum(layer.in_features + layer.out_features for layer in layers)))
     tuner.unload()
+    for parameter in trained:
+        parameter.requires_grad_(True)
     return _lora(config, rank, config.lora_alpha / config.r * rank)
 
 

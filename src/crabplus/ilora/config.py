@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,9 @@ class ILoraConfig(PeftConfig):
         super().__post_init__()
         self.peft_type = ILORA
         if isinstance(self.target_modules, str):
+            near = get_close_matches(self.target_modules, PRESETS, n=1, cutoff=0.8)
+            if near and self.target_modules not in PRESETS:
+                raise ValueError(f"target_modules: no preset {self.target_modules!r}; did you mean {near[0]!r}?")
             self.target_modules = PRESETS.get(self.target_modules, self.target_modules)
         self.target_modules = _as_set(self.target_modules)
         self.exclude_modules = _as_set(self.exclude_modules)
@@ -71,12 +76,16 @@ class ILoraConfig(PeftConfig):
     def _check_numbers(self) -> None:
         for name in ("r", "num_heads"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name}: a whole number from 1 on wanted, got {value!r}")
-        if not 0.0 <= self.lora_dropout < 1.0:
+        for name in ("share_a", "init_weights"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name}: True or False wanted, got {getattr(self, name)!r}")
+        for name in ("lora_alpha", "router_temperature"):
+            if not _is_number(getattr(self, name)) or not 0 < getattr(self, name) < inf:
+                raise ValueError(f"{name}: a number above 0 wanted, got {getattr(self, name)!r}")
+        if not _is_number(self.lora_dropout) or not 0.0 <= self.lora_dropout < 1.0:
             raise ValueError(f"lora_dropout: a probability below 1 wanted, got {self.lora_dropout!r}")
-        if not self.router_temperature > 0:
-            raise ValueError(f"router_temperature: a number above 0 wanted, got {self.router_temperature!r}")
 
     def _check_layers(self) -> None:
         if isinstance(self.target_modules, str):
@@ -85,6 +94,10 @@ class ILoraConfig(PeftConfig):
                     raise ValueError(f"{name} goes with target_modules as a list of names, not as a string")
         if self.layers_pattern is not None and self.layers_to_transform is None:
             raise ValueError("layers_pattern goes with layers_to_transform")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _as_set(names: Collection[str] | str | None) -> Collection[str] | str | None:

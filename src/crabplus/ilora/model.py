@@ -1,7 +1,10 @@
 """Puts I-LoRA layers into a model."""
 
 import logging
+import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from peft import PeftModel
@@ -13,6 +16,7 @@ from crabplus.ilora.config import ILoraConfig
 from crabplus.ilora.layer import MERGE_REFUSED, ILoraLayer, Linear
 from crabplus.ilora.peft_type import PREFIX
 
+_NUMBERED = re.compile(r"\.(?:\w+\.)?\d+\.")  # ".layers.3.": what stands before it is the part that is counted
 logger = logging.getLogger(__name__)
 
 
@@ -43,10 +47,18 @@ class ILoraModel(BaseTuner):
 
     def _post_injection_hook(self, model: nn.Module, config: ILoraConfig, adapter_name: str) -> None:
         names = adapted_layers(model, adapter_name)
-        parts = Counter(name.split(".layers.")[0].split(".blocks.")[0] for name in names)
+        parts = Counter(_NUMBERED.split(name, maxsplit=1)[0] for name in names)
         counts = ", ".join(f"{count} in {part}" for part, count in parts.items())
         logger.info("I-LoRA adapter %r adapts %d layers: %s", adapter_name, len(names), counts)
         logger.debug("I-LoRA adapter %r adapts:\n%s", adapter_name, "\n".join(names))
+
+    @contextmanager
+    def _enable_peft_forward_hooks(self, *args: Any, **kwargs: Any) -> Iterator[None]:
+        if kwargs.get("adapter_names") is not None:
+            raise ValueError(
+                "I-LoRA has one adapter for a whole batch; use set_adapter, and one batch for each adapter"
+            )
+        yield
 
     def _check_merge_allowed(self) -> NoReturn:
         raise ValueError(MERGE_REFUSED)

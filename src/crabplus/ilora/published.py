@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from crabplus.ilora.presets import AS_PUBLISHED, LANGUAGE_MODEL_ONLY
 _KEY = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<part>route|A|B(?P<head>\d+))\.weight")
 _MOVED = {"audio_tower.": "model.audio_tower.", "visual.": "model.visual.", "model.": "model.language_model."}
 _SETTLED = tuple(_MOVED.values())
+_NUMBERED = re.compile(r"(.+?)\.(\d+)\.(.+)")
 _SHOWN = 20
 _DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64"}
 
@@ -60,7 +62,10 @@ def load_published(model: nn.Module, path: str | PathLike[str], adapter_name: st
         for key, slot in _slots(name, module, adapter_name).items()
     }
     if not slots:
-        raise PublishedWeightsError(f"the model has no I-LoRA adapter named {adapter_name!r}")
+        raise PublishedWeightsError(
+            f"the model has no I-LoRA adapter named {adapter_name!r}; give it one of the published shape first: "
+            'ILoraConfig(r=128, lora_alpha=256, num_heads=3, target_modules="as-published")'
+        )
     _check(state, slots, Path(path))
     with torch.no_grad():
         for key, slot in slots.items():
@@ -92,10 +97,20 @@ def convert_published(path: str | PathLike[str], out_folder: str | PathLike[str]
 
 def _read(path: str | PathLike[str]) -> dict[str, Tensor]:
     """The published tensors by ``<module path of today>.<part>`` with part ``route``, ``A``, ``B0``, ``B1``, ..."""
-    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    strange = [key for key in state if not _KEY.fullmatch(key)]
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, OSError, EOFError, UnpicklingError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise PublishedWeightsError(f"{path}: not a whole file of tensors as torch.save writes it: {error}") from error
+    tensors = isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())
+    if not tensors or not state:
+        raise PublishedWeightsError(f"{path}: holds no dictionary of tensors")
+    strange = [str(key) for key in state if not _KEY.fullmatch(str(key))]
     if strange:
         raise PublishedWeightsError(f"{path}: not the keys of published weights: {_first(strange)}")
+    if odd := [key for key, tensor in state.items() if tensor.dtype not in _DTYPES]:
+        raise PublishedWeightsError(f"{path}: not floating point: {_first(odd)}")
     return {_renamed(key): tensor for key, tensor in state.items()}
 
 
@@ -145,7 +160,9 @@ def _join(state: Mapping[str, Tensor]) -> dict[str, list[Tensor]]:
     for key, tensor in state.items():
         path, _, part = key.rpartition(".")
         layers.setdefault(path, {})[part] = tensor
+    _check_layers(list(layers))
     joined: dict[str, list[Tensor]] = {}
+    sizes: dict[tuple[int, int], str] = {}
     for path, parts in layers.items():
         heads = len(parts) - 2
         missing = [name for name in ("A", "route", *(f"B{i}" for i in range(heads))) if name not in parts]
@@ -164,10 +181,32 @@ def _join(state: Mapping[str, Tensor]) -> dict[str, list[Tensor]]:
         ]
         if wrong:
             raise PublishedWeightsError(f"misshapen: {_first(wrong)}", misshapen=wrong)
+        sizes.setdefault((rank, heads), path)
         joined[f"{path}.ilora_A"] = [parts["A"]]
         joined[f"{path}.ilora_B"] = [parts[f"B{i}"] for i in range(heads)]
         joined[f"{path}.ilora_router"] = [parts["route"]]
+    if len(sizes) > 1:
+        listed = [f"{path} has rank {rank} and {heads} heads" for (rank, heads), path in sizes.items()]
+        raise PublishedWeightsError(f"layers of several sizes: {_first(listed)}", misshapen=list(sizes.values()))
     return joined
+
+
+def _check_layers(paths: list[str]) -> None:
+    """A stack has each of its modules in all of its layers: else one that is left out would go unseen."""
+    stacks: dict[str, set[int]] = {}
+    modules: dict[tuple[str, str], set[int]] = {}
+    for path in paths:
+        if numbered := _NUMBERED.fullmatch(path):
+            stack, number, module = numbered.groups()
+            stacks.setdefault(stack, set()).add(int(number))
+            modules.setdefault((stack, module), set()).add(int(number))
+    missing = [
+        f"{stack}.{number}.{module}"
+        for (stack, module), found in modules.items()
+        for number in sorted(set(range(max(stacks[stack]) + 1)) - found)
+    ]
+    if missing:
+        raise PublishedWeightsError(f"{len(missing)} missing: {_first(missing)}", missing=missing)
 
 
 def _write(path: Path, tensors: Mapping[str, Sequence[Tensor]]) -> None:

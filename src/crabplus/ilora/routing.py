@@ -65,12 +65,18 @@ class Routing:
     _during: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     def weights(self, layer: str) -> Tensor:
-        """Router weights of one layer, its calls joined along the tokens: (B, T, H) or (T, H)."""
-        return torch.cat(self.calls[layer], dim=-2)
+        """Router weights of one layer, its calls joined along the tokens: (B, T, H) or (T, H).
+
+        Raises:
+            KeyError: no such layer; ValueError: it was not called, or with another number of samples each time.
+        """
+        if len({call.shape[:-2] for call in self._recorded(layer)}) > 1:
+            raise ValueError(f"{layer}: batches of several sizes do not join; take rows() or calls")
+        return torch.cat(self._recorded(layer), dim=-2)
 
     def mean(self, layer: str) -> Tensor:
         """Mean router weight of each head of one layer over all tokens of all calls, padding included: (H,)."""
-        return torch.cat([call.flatten(0, -2) for call in self.calls[layer]]).mean(0)
+        return torch.cat([call.flatten(0, -2) for call in self._recorded(layer)]).mean(0)
 
     def by_kind(self, layer: str) -> dict[str, Tensor]:
         """Mean router weight of each head per kind of token: kind to (H,). Empty for a layer that sees no token ids."""
@@ -84,6 +90,17 @@ class Routing:
         """Mean weights per layer, kind of token and sample; of one layer where one is named."""
         names = self.calls if layer is None else [layer]
         return [row for name in names if self.calls[name] for row in self._rows(name)]
+
+    def _recorded(self, layer: str) -> list[Tensor]:
+        if layer not in self.calls:
+            raise KeyError(
+                f"no adapted layer {layer!r} in the model without its PEFT wrapper; such as {min(self.calls)!r}"
+            )
+        if not self.calls[layer]:
+            raise ValueError(
+                f"{layer}: nothing was recorded; was the model run in the block, with the adapter enabled?"
+            )
+        return self.calls[layer]
 
     def _rows(self, layer: str) -> Iterator[RoutingRow]:
         found: dict[tuple[str, int], list[Tensor]] = {}
@@ -125,10 +142,15 @@ def record_routing(model: nn.Module, token_kinds: Mapping[int, str] | None = Non
         model: a model with I-LoRA layers, wrapped by PEFT or not.
         token_kinds: token id to the name of its kind, such as ``{audio_token_id: "audio"}``.
 
+    Samples are numbered as they come in; beams and several answers to one prompt are samples too. The layers of an
+    encoder-decoder model work on two sequences and have neither kinds nor samples.
+
     Raises:
-        ValueError: the model has no I-LoRA layer.
+        ValueError: the model has no I-LoRA layer, or a token id that is no number.
     """
     root = bare_model(model)
+    if strange := [token for token in token_kinds or {} if not isinstance(token, int)]:
+        raise ValueError(f"record_routing: token ids are whole numbers, got {strange[0]!r}")
     layers = {name: module for name, module in root.named_modules() if isinstance(module, ILoraLayer)}
     if not layers:
         raise ValueError("record_routing: the model has no I-LoRA layer")
@@ -157,9 +179,10 @@ def _collector(routing: Routing, name: str) -> Callable[[Tensor], None]:
 def _reader(routing: Routing) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
     """Reads the ids that the model is given, before each pass."""
 
-    def read(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def read(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         ids = kwargs.get("input_ids", args[0] if args else None)
-        ids = ids.detach().cpu() if isinstance(ids, Tensor) else None
+        two_sequences = getattr(getattr(module, "config", None), "is_encoder_decoder", False)
+        ids = ids.detach().cpu() if isinstance(ids, Tensor) and not two_sequences else None
         mask, cache = kwargs.get("attention_mask"), kwargs.get("past_key_values")
         attended = None
         if ids is not None and isinstance(mask, Tensor) and mask.dim() == 2:
