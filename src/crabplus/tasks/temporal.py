@@ -19,7 +19,7 @@ SEGMENTS = 10  # one-second segments of a clip of AVE and of LLP
 
 
 class AudioVisualEvents(Task):
-    """What is both seen and heard, and when."""
+    """Events with their times; without more said, those that are both seen and heard."""
 
     family = "temporal localisation"
     needs = frozenset({"film", "sound"})
@@ -71,12 +71,10 @@ class ManyEvents(AudioVisualEvents):
         return lambda drawn: average_map(classes, np.bincount(drawn, minlength=len(pairs))[named])
 
 
-class SensesApart(Task):
+class SensesApart(AudioVisualEvents):
     """``avvp``: what is heard and what is seen, each with its times, scored on the ten seconds of the clip."""
 
-    family = "temporal localisation"
     metric = "segment_smaller"
-    needs = frozenset({"film", "sound"})
 
     def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
         assert isinstance(answer, EventsAnswer)
@@ -95,10 +93,8 @@ class SensesApart(Task):
         heard, seen = numbers["segment_audio"], numbers["segment_visual"]
         return lambda drawn: float(min(heard[drawn].mean(), seen[drawn].mean()))
 
-    def constants(self, samples: Sequence[Sample]) -> list[Answer]:
-        counts = Counter(event.label for sample in samples for event in _events(sample.answer))
-        both: list[Answer] = [EventsAnswer((Event(label, 0, SEGMENTS),)) for label, _ in counts.most_common(COMMON)]
-        return [EventsAnswer(), *both]
+    def longest(self, samples: Sequence[Sample]) -> float:
+        return SEGMENTS
 
 
 def _events(answer: Answer | None) -> tuple[Event, ...]:
