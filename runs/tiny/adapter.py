@@ -16,8 +16,8 @@ from crabplus.tidepool.live import LiveSamples
 from crabplus.train import train
 
 HERE = Path(__file__).parent
-SEED, STEPS, BATCH, RATE = 9, 2400, 16, 3e-3
-MIXTURE = {"ave": 0.23, "avqa": 0.35, "arig": 0.42}
+SEED, STEPS, BATCH, RATE = 10, 3000, 16, 3e-3
+MIXTURE = {"ave": 0.2, "avqa": 0.38, "arig": 0.42}
 
 if __name__ == "__main__":
     pack = load_pack(resolve("tiny") + "/pack.yaml")

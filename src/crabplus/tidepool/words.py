@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 from crabplus.tidepool.world import Scene, Thing
 
-PLACES = {"left": "on the left", "middle": "in the middle", "right": "on the right"}
-
 
 def listing(items: Sequence[str]) -> str:
     """``a, b and c``."""
@@ -23,12 +21,18 @@ def heard(scene: Scene) -> str:
 
 
 def seen(scene: Scene) -> str:
-    """What is visible, from left to right."""
-    return f"I see {listing([f'a {thing.colour} {thing.kind} {PLACES[third(thing.x)]}' for thing in scene.visible])}."
+    """What is visible, from left to right, each with its colour, its third of the picture and whether it is heard."""
+    items = [f"a {looks(thing)}, {'heard' if thing.sound else 'not heard'}" for thing in scene.visible]
+    return f"I see {'; '.join(items)}."
+
+
+def looks(thing: Thing) -> str:
+    """Kind, colour and place; the kind comes first, so that colour and place can be found again by it."""
+    return f"{thing.kind}, {thing.colour}, {third(thing.x)}"
 
 
 def explain(scene: Scene, source: Thing | None) -> str:
     """The explicit reasoning of a sample: both senses, then what follows from them."""
     if source:
-        return f"{heard(scene)} {seen(scene)} The {source.kind} is both heard and seen."
+        return f"{heard(scene)} {seen(scene)} The {looks(source)}, is both heard and seen."
     return f"{heard(scene)} {seen(scene)} The {scene.sounding[0].kind} is not seen."

@@ -5,7 +5,7 @@ and in 30 % of clips something that is heard and not seen.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,10 @@ def make_scene(rng: np.random.Generator, *, source: bool = True, unseen: bool | 
     count = int(rng.integers(2, 5))
     kinds = [str(kind) for kind in rng.permutation(looks.KINDS)]
     sounds = _interval(rng, shortest) if source else None
-    visible = _scatter(rng, kinds[:count], sounds)
+    visible = _scatter(rng, kinds[:count])
+    if sounds:  # drawn after placing: what is placed first tends to be larger
+        index = int(rng.integers(count))
+        visible[index] = replace(visible[index], sound=sounds)
     hidden = (_hidden(rng, kinds[count]),) if unseen or not source else ()
     return Scene((*visible, *hidden), int(rng.integers(2**31)))
 
@@ -101,12 +104,12 @@ def _pitch(rng: np.random.Generator) -> float:
     return float(np.exp(rng.uniform(-0.16, 0.16)))
 
 
-def _scatter(rng: np.random.Generator, kinds: Sequence[str], sound: tuple[int, int] | None) -> list[Thing]:
-    """Visible things that hardly overlap, each in a colour of its own; the first one sounds."""
+def _scatter(rng: np.random.Generator, kinds: Sequence[str]) -> list[Thing]:
+    """Visible things that hardly overlap, each in a colour of its own."""
     colours = [str(colour) for colour in rng.permutation(tuple(looks.COLOURS))]
     things: list[Thing] = []
     while len(things) < len(kinds):
-        thing = _visible(rng, kinds[len(things)], colours[len(things)], sound if not things else None)
+        thing = _visible(rng, kinds[len(things)], colours[len(things)])
         if all(np.hypot(thing.x - other.x, thing.y - other.y) > 0.46 * (thing.size + other.size) for other in things):
             things.append(thing)
         elif rng.random() < 0.005:  # a crowded corner: start anew
@@ -114,13 +117,13 @@ def _scatter(rng: np.random.Generator, kinds: Sequence[str], sound: tuple[int, i
     return things
 
 
-def _visible(rng: np.random.Generator, kind: str, colour: str, sound: tuple[int, int] | None) -> Thing:
+def _visible(rng: np.random.Generator, kind: str, colour: str) -> Thing:
     size = float(rng.uniform(0.24, 0.42))
     sway = tuple(float(value) for value in rng.uniform(0, 0.06, 2))
     x, y = (float(rng.uniform(size / 2 + reach, 1 - size / 2 - reach)) for reach in sway)
     return Thing(
         kind, colour, str(rng.choice(looks.TEXTURES)), x, y, size, (sway[0], sway[1]), float(rng.uniform(0.5, 1.5)),
-        float(rng.uniform(-10, 10)), sound=sound, pitch=_pitch(rng), loudness=float(rng.uniform(0.5, 1.0)),
+        float(rng.uniform(-10, 10)), pitch=_pitch(rng), loudness=float(rng.uniform(0.5, 1.0)),
     )  # fmt: skip
 
 
