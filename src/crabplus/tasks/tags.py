@@ -46,10 +46,10 @@ def plain(label: str) -> str:
 
 
 def split_reasoning(text: str) -> str | None:
-    """What stands before the first tag, or None."""
+    """What stands before the first tag; None where there is no tag, or nothing before it."""
     text = tidy(text)
     tag = _FIRST_TAG.search(text)
-    return (text[: tag.start()] if tag else text).strip() or None
+    return (text[: tag.start()].strip() or None) if tag else None
 
 
 def _inside(tag: str, text: str) -> list[str]:

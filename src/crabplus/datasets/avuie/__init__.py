@@ -1,5 +1,7 @@
-"""The AV-UIE v2 folder: ``<key>/<split>.jsonl`` with a sample a line, and media files beside it.
+"""The AV-UIE v2 folder: an index of every key and split, and media files beside it.
 
+An index is ``<key>/<split>.jsonl`` with a sample a line, which holds all that we know of a sample, or the published
+``<key>/<split>.json`` (:mod:`~crabplus.datasets.avuie.published`). Both are read; where both are there, the first is.
 Paths in a sample are relative to the folder.
 """
 
@@ -7,7 +9,10 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from crabplus.datasets.avuie.published import published_path, read_published, write_published
 from crabplus.schema import Sample, SchemaError, from_json, to_json
+
+__all__ = ["index_path", "published_path", "read", "read_published", "write", "write_published"]
 
 
 def index_path(root: str | Path, key: str, split: str) -> Path:
@@ -32,13 +37,14 @@ def read(root: str | Path, key: str, split: str) -> Iterator[Sample]:
 
     Raises:
         FileNotFoundError: there is no such index; names those that are there.
-        SchemaError: a line that is no sample; names file and line.
+        SchemaError: a line that is no sample, a record that is none; names file and line or record.
     """
     path = index_path(root, key, split)
     if not path.is_file():
-        found = (
-            sorted(str(item.relative_to(root)) for item in Path(root).glob("*/*.jsonl")) if Path(root).is_dir() else []
-        )
+        if published_path(root, key, split).is_file():
+            yield from read_published(root, key, split)
+            return
+        found = sorted(item.relative_to(root).as_posix() for item in Path(root).glob("*/*.json*"))
         raise FileNotFoundError(f"{path} is not there; {root} holds {', '.join(found) or 'no index'}")
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
