@@ -1,6 +1,7 @@
 """crabplus in Python: load a model once, then ask it about media files."""
 
 from dataclasses import replace
+from hashlib import file_digest, sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from crabplus.generate import load_adapter, predict
 from crabplus.models import TINY, load_model, resolve
 from crabplus.models.source import Files
 from crabplus.schema import EventsAnswer, Media, Prediction, Sample
-from crabplus.tasks import Pack, default_pack, get_task, load_pack
+from crabplus.tasks import TASKS, Pack, default_pack, get_task, load_pack
 
 
 class AskError(ValueError):
@@ -23,10 +24,11 @@ class CrabPlus:
 
     Attributes:
         model: the loaded model family object; pack: wording and settings.
+        origin: name and revision of model and adapter, as predictions record them.
     """
 
-    def __init__(self, model: Any, pack: Pack) -> None:
-        self.model, self.pack = model, pack
+    def __init__(self, model: Any, pack: Pack, origin: dict[str, str] | None = None) -> None:
+        self.model, self.pack, self.origin = model, pack, origin or {}
         self._lock = Lock()
 
     @classmethod
@@ -46,11 +48,11 @@ class CrabPlus:
             settings.setdefault("dtype", "float32")
         model = load_model(name_or_path, chosen.size, **settings)
         shipped = folder / "adapter"
-        if adapter is None and shipped.is_dir():
-            adapter = shipped
-        if adapter is not None and str(adapter) != "none":
+        if adapter is None:
+            adapter = shipped if shipped.is_dir() else "none"
+        if str(adapter) != "none":
             load_adapter(model, adapter)
-        return cls(model, chosen)
+        return cls(model, chosen, _origin(model, name_or_path, adapter))
 
     def ask(self, media: str | Path, *, task: str, question: str | None = None, sound: str | Path | None = None,
             start: float | None = None, end: float | None = None) -> Prediction:  # fmt: skip
@@ -72,15 +74,31 @@ class CrabPlus:
             id=Path(media).name, dataset="own", task=task, split="own", media=shown, question=_needed(task, question)
         )
         with self._lock:
-            (made,) = predict(self.model, WithSource([sample], Files()), self.pack, batch_size=1)
+            (made,) = predict(self.model, WithSource([sample], Files()), self.pack, 1, self.origin)
         if made.error:
             raise AskError(made.error)
         return _shifted(made, start or 0.0)
 
 
+def _origin(model: Any, name: str | Path, adapter: str | Path) -> dict[str, str]:
+    """Which model and adapter these are: the commit of the hub, else the hash of what was read."""
+    commit = getattr(model.thinker.config, "_commit_hash", None)
+    shape = sha256(model.thinker.config.to_json_string().encode()).hexdigest()[:12]
+    weights = Path(adapter) / "adapter_model.safetensors"
+    named = f"{Path(adapter).name} {_hash(weights)}" if weights.is_file() else str(adapter)
+    return {"model": str(name), "revision": commit or f"config {shape}", "adapter": named}
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()[:12]
+
+
 def media_for(task: str, path: str | Path, sound: str | Path | None, start: float | None, end: float | None,
               longest: float) -> tuple[Media, ...]:  # fmt: skip
     """The media that a task key is shown of a file; see :meth:`CrabPlus.ask`."""
+    if task in ("a2v", "v2a", "avqa_thu"):
+        raise AskError(f"{task} chooses among several files or answers, and one file is asked about here")
     needs, found, name = get_task(task).needs, files.probe(path), str(path)
     if not (found.has_sound or sound) and "sound" in needs:
         raise AskError(f"{path} has no sound, and {task} asks for what is heard: name a sound file (--sound FILE)")
@@ -128,7 +146,8 @@ def _needed(task: str, question: str | None) -> str | None:
     if get_task(task).takes_question and not question:
         raise AskError(f"{task} answers a question, and there is none: name it (--question ...)")
     if question and not get_task(task).takes_question:
-        raise AskError(f"{task} takes no question; avqa does")
+        takers = ", ".join(key for key, made in TASKS.items() if made.takes_question)
+        raise AskError(f"{task} takes no question; those that do: {takers}")
     return question
 
 

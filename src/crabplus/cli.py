@@ -112,7 +112,7 @@ def predict(
 
         samples = [sample for key in _split(keys) for sample in read(data, key, split)]
         plus = CrabPlus.from_pretrained(model, adapter)
-        made = answer(plus.model, WithSource(samples, Files(data)), plus.pack, batch_size)
+        made = answer(plus.model, WithSource(samples, Files(data)), plus.pack, batch_size, plus.origin)
         out.parent.mkdir(parents=True, exist_ok=True)
         with out.open("w", encoding="utf-8") as file:
             for prediction in _track(made, "answering", len(samples)):
@@ -128,6 +128,7 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="File for the scores.")] = Path("scores.json"),
     split: Split = "test",
     keys: Annotated[str | None, typer.Option(help="Task keys; default: those of the predictions.")] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Score although ids do not match the split.")] = False,
 ) -> None:
     """Score predictions with the official metric of each key."""
     with _clear_errors():
@@ -140,7 +141,8 @@ def evaluate(
 
         said = read_predictions(predictions)
         names = _split(keys) if keys else tuple(dict.fromkeys(prediction.task for prediction in said))
-        scores = judge([sample for key in names for sample in read(data, key, split)], said)
+        said = [prediction for prediction in said if prediction.task in names]
+        scores = judge([sample for key in names for sample in read(data, key, split)], said, partial=partial)
         write_scores(out, scores)
     Console().print(score_table(scores))
     typer.echo(f"scores: {out}")

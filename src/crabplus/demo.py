@@ -61,5 +61,6 @@ def _load() -> Any:
 def _answer(plus: Any, asked: list[Sample], data: Path, adapter: bool) -> Iterator[Prediction]:
     from crabplus.generate import predict
 
+    origin = plus.origin if adapter else {**plus.origin, "adapter": "none"}
     with nullcontext() if adapter else plus.model.thinker.disable_adapter():
-        yield from predict(plus.model, WithSource(asked, Files(data)), plus.pack, batch_size=16)
+        yield from predict(plus.model, WithSource(asked, Files(data)), plus.pack, 16, origin)

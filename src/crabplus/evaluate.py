@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from crabplus.tasks.base import Pair, Task
 __all__ = ["EvaluationError", "credit", "evaluate", "read_predictions", "write_scores"]
 
 R = TypeVar("R", Sample, Prediction)
+Name = tuple[str, str]
+"""Task key and id."""
 Row = tuple[Sample, Prediction | None]
 """A sample with its prediction; None where there is none."""
 
@@ -26,27 +28,36 @@ class EvaluationError(ValueError):
 
 
 def evaluate(
-    samples: Iterable[Sample], predictions: Iterable[Prediction], *, rounds: int = 1000, seed: int = 0
-) -> dict[str, Score]:
+    samples: Iterable[Sample], predictions: Iterable[Prediction], *, partial: bool = False, rounds: int = 1000,
+    seed: int = 0,
+) -> dict[str, Score]:  # fmt: skip
     """Score of each task key, in the order in which the keys appear among the samples.
 
-    A sample without a prediction is counted as missing, a prediction without a readable answer as unparsable, one that
-    carries an error under ``others["errors"]``; all three are wrong answers and stay in every mean.
+    A prediction without a readable answer is counted as unparsable, one that carries an error under
+    ``others["errors"]``, a sample without a prediction as missing; all three are wrong answers and stay in every mean.
 
     Args:
         samples: samples with true answers, of one or more keys.
-        predictions: at most one for each sample, found by task and id.
+        predictions: one for each sample, found by task and id.
+        partial: score also where samples have no prediction, or predictions no sample; the latter are left out. The
+            scores then say so.
         rounds: draws of the bootstrap behind ``ci95``.
         seed: of these draws.
 
     Raises:
-        EvaluationError: two samples or two predictions of one id, a prediction of no sample, a sample without a true
-            answer; names task and id.
+        EvaluationError: two samples or two predictions of one id, a sample without a true answer, ids that do not
+            match; names task and id.
     """
+    asked, said = _by_name(samples, "samples"), _by_name(predictions, "predictions")
+    if blind := next((sample for sample in asked.values() if sample.answer is None), None):
+        raise EvaluationError(f"{blind.task}: sample {blind.id!r} has no true answer to compare with")
+    odd = _mismatches(asked, said)
+    if odd and not partial:
+        raise EvaluationError("; ".join(odd.values()) + "; take the data and split that the predictions were made from")
     rows: dict[str, list[Row]] = {}
-    for row in _match(samples, predictions):
-        rows.setdefault(row[0].task, []).append(row)
-    return {key: _score(get_task(key), rows[key], rounds, seed) for key in rows}
+    for name, sample in asked.items():
+        rows.setdefault(sample.task, []).append((sample, said.get(name)))
+    return {key: _score(get_task(key), rows[key], key in odd, rounds, seed) for key in rows}
 
 
 def credit(sample: Sample, prediction: Prediction | None) -> float | None:
@@ -54,36 +65,37 @@ def credit(sample: Sample, prediction: Prediction | None) -> float | None:
     return None if sample.answer is None else _main(get_task(sample.task), [(sample, _answer(prediction))])
 
 
-def _match(samples: Iterable[Sample], predictions: Iterable[Prediction]) -> list[Row]:
-    """Every sample with its prediction, in the order of the samples."""
-    asked: dict[tuple[str, str], Sample] = {}
-    said: dict[tuple[str, str], Prediction] = {}
-    for sample in samples:
-        if sample.answer is None:
-            raise EvaluationError(f"{sample.task}: sample {sample.id!r} has no true answer to compare with")
-        _add(asked, sample, "samples")
-    for prediction in predictions:
-        _add(said, prediction, "predictions")
-        if (prediction.task, prediction.id) not in asked:
-            raise EvaluationError(
-                f"{prediction.task}: prediction {prediction.id!r} belongs to no sample; "
-                "evaluate it with the data and split it was made from"
-            )
-    return [(sample, said.get(name)) for name, sample in asked.items()]
+def _by_name(records: Iterable[R], kind: str) -> dict[Name, R]:
+    found: dict[Name, R] = {}
+    for record in records:
+        if (record.task, record.id) in found:
+            raise EvaluationError(f"{record.task}: id {record.id!r} stands twice among the {kind}; keep one of them")
+        found[record.task, record.id] = record
+    return found
 
 
-def _add(found: dict[tuple[str, str], R], record: R, kind: str) -> None:
-    name = record.task, record.id
-    if name in found:
-        raise EvaluationError(f"{record.task}: id {record.id!r} stands twice among the {kind}; keep one of them")
-    found[name] = record
+def _mismatches(asked: Mapping[Name, Sample], said: Mapping[Name, Prediction]) -> dict[str, str]:
+    """For each key whose ids do not match, in words what does not."""
+    odd: dict[str, list[str]] = {}
+    for names, others, words in (
+        (said, asked, "belongs to no sample"), (asked, said, "has no prediction")
+    ):  # fmt: skip
+        alone: dict[str, list[str]] = {}
+        for key, name in names:
+            if (key, name) not in others:
+                alone.setdefault(key, []).append(name)
+        for key, ids in alone.items():
+            of = sum(other == key for other, _ in names)
+            more = f" (so with {len(ids)} of {of})" if len(ids) > 1 else ""
+            odd.setdefault(key, []).append(f"{key}: {ids[0]!r} {words}{more}")
+    return {key: "; ".join(words) for key, words in odd.items()}
 
 
 def _answer(prediction: Prediction | None) -> Answer | None:
     return None if prediction is None or prediction.error is not None else prediction.answer
 
 
-def _score(task: Task, rows: Sequence[Row], rounds: int, seed: int) -> Score:
+def _score(task: Task, rows: Sequence[Row], partial: bool, rounds: int, seed: int) -> Score:
     pairs = [(sample, _answer(prediction)) for sample, prediction in rows]
     said = [prediction for _, prediction in rows if prediction is not None]
     numbers = task.judge(pairs)
@@ -97,7 +109,21 @@ def _score(task: Task, rows: Sequence[Row], rounds: int, seed: int) -> Score:
         missing=len(rows) - len(said),
         ci95=_interval(task, pairs, rounds, seed),
         others={**others, "errors": sum(prediction.error is not None for prediction in said)},
+        version=task.version,
+        partial=partial,
+        settings=_settings(said),
+        notes=task.notes(),
     )
+
+
+def _settings(said: Sequence[Prediction]) -> dict[str, Any]:
+    """The settings of all predictions; a list of values where they differ."""
+    values: dict[str, list[Any]] = {}
+    for prediction in said:
+        for name, value in prediction.settings.items():
+            if value not in values.setdefault(name, []):
+                values[name].append(value)
+    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
 
 
 def _main(task: Task, pairs: Sequence[Pair]) -> float:

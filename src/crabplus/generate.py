@@ -1,6 +1,6 @@
 """Answers from a model: left-padded batches, greedy decoding, one prediction for every sample."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,25 @@ def load_adapter(model: Any, path: str | Path) -> Any:
     return model
 
 
-def predict(model: Any, samples: SampleList, pack: Pack, batch_size: int = 8) -> Iterator[Prediction]:
-    """Answer all samples in their order; one that cannot be read becomes a prediction with its error."""
+def predict(
+    model: Any, samples: SampleList, pack: Pack, batch_size: int = 8, origin: Mapping[str, Any] | None = None
+) -> Iterator[Prediction]:
+    """Answer all samples in their order; one that cannot be read becomes a prediction with its error.
+
+    ``origin`` says which model and adapter answer; every prediction records it, with pack and decoding.
+    """
+    settings = {
+        **(origin or {}), "pack": f"{pack.name} {pack.version}", "pack_hash": pack.digest, "decoding": "greedy",
+        "max_new_tokens": pack.max_new_tokens,
+    }  # fmt: skip
     for start in range(0, len(samples), batch_size):
         numbers = range(start, min(start + batch_size, len(samples)))
-        yield from _predict_batch(model, samples, numbers, pack)
+        yield from _predict_batch(model, samples, numbers, pack, settings)
 
 
-def _predict_batch(model: Any, samples: SampleList, numbers: Sequence[int], pack: Pack) -> list[Prediction]:
+def _predict_batch(
+    model: Any, samples: SampleList, numbers: Sequence[int], pack: Pack, settings: dict[str, Any]
+) -> list[Prediction]:
     items = [samples[number] for number in numbers]
     encoded, errors = [], {}
     for sample, source in items:
@@ -43,7 +54,6 @@ def _predict_batch(model: Any, samples: SampleList, numbers: Sequence[int], pack
         except ValueError as error:
             errors[sample.id] = str(error)
     texts = iter(generate(model, encoded, pack.max_new_tokens) if encoded else [])
-    settings = {"pack": f"{pack.name} {pack.version}", "max_new_tokens": pack.max_new_tokens, "decoding": "greedy"}
     made = []
     for sample, _ in items:
         if sample.id in errors:

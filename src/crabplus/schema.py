@@ -231,6 +231,10 @@ class Score:
         constant: score of the best constant answer on the same samples; n: number of samples.
         unparsable: answers that could not be read; missing: samples without a prediction (both count as wrong).
         ci95: bootstrap interval over samples, low and high; others: further numbers of the official metric.
+        version: of prompt, target, parser and metric of the key; scores of two versions do not compare.
+        partial: predictions and samples did not match, and were scored all the same.
+        settings: how the predictions were made (model, revision, adapter, pack, decoding), as they say themselves; a
+            list where they differ. notes: what else has to be known to read the numbers.
     """
 
     metric: str
@@ -241,6 +245,10 @@ class Score:
     missing: int
     ci95: tuple[float, float]
     others: dict[str, float | None] = Field(default_factory=dict)
+    version: int = 1
+    partial: bool = False
+    settings: dict[str, Any] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def _check_order(start: float | None, end: float | None) -> None:

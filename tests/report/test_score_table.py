@@ -1,5 +1,6 @@
 """The table on a terminal shows every number of the issue, in order."""
 
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
@@ -32,3 +33,10 @@ def test_all_columns() -> None:
 
 def test_no_column_for_an_adapter_that_was_not_taken_off() -> None:
     assert "adapter off" not in lines(SCORES)[1]
+
+
+def test_partial_scores_and_notes_are_marked() -> None:
+    marked = {"ave": replace(SCORES["ave"], partial=True, notes=("no METEOR: java absent",)), "avqa": SCORES["avqa"]}
+    shown = lines(marked)
+    assert [shown[3][2], shown[4][2]] == ["0.846 partial", "0.500"]
+    assert shown[-1] == ["ave: no METEOR: java absent"]

@@ -12,6 +12,8 @@ __all__ = ["score_table"]
 def score_table(scores: Mapping[str, Score], off: Mapping[str, Score] | None = None, title: str | None = None) -> Table:
     """Scores as a Rich table: one row per key, in order. "No answer" counts the unparsable, missing and failed.
 
+    Notes of the keys stand below it.
+
     Args:
         scores: score of each key.
         off: scores of the same keys with the adapter off; without it there is no such column.
@@ -24,14 +26,17 @@ def score_table(scores: Mapping[str, Score], off: Mapping[str, Score] | None = N
         table.add_column(name, justify="right", style="bold" if name == "score" else "")
     for key, score in scores.items():
         table.add_row(*_row(key, score, off))
+    notes = [f"{key}: {note}" for key, score in scores.items() for note in score.notes]
+    table.caption, table.caption_justify = "\n".join(notes) or None, "left"
     return table
 
 
 def _row(key: str, score: Score, off: Mapping[str, Score] | None) -> list[str]:
     without = [f"{off[key].score:.3f}" if key in off else "–"] if off else []
     low, high = score.ci95
+    partial = " partial" if score.partial else ""
     return [
-        key, score.metric.replace("_", " "), f"{score.score:.3f}", f"{low:.2f}–{high:.2f}", *without,
+        key, score.metric.replace("_", " "), f"{score.score:.3f}{partial}", f"{low:.2f}–{high:.2f}", *without,
         f"{score.constant:.3f}", str(score.n), str(_unanswered(score)),
     ]  # fmt: skip
 

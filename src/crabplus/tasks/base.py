@@ -98,6 +98,10 @@ class Task(ABC):
         """
         return None
 
+    def notes(self) -> tuple[str, ...]:
+        """What has to be known beside the numbers of :meth:`judge`, such as parts that are absent on this machine."""
+        return ()
+
     @abstractmethod
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
         """The fixed answers among which the best constant answer is looked for."""

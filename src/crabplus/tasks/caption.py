@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from crabplus.metrics.captions import caption_scores, video_scores
+from crabplus.metrics.captions import Tokenizer, absent_parts, caption_scores, video_scores
 from crabplus.schema import Answer, Sample, TextAnswer
 from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.tasks.packs import Pack
@@ -11,7 +11,11 @@ from crabplus.tasks.tags import read_caption, write_caption
 
 
 class Captioning(Task):
-    """``avcap``: a description of picture and sound; ``meta["references"]`` may hold further true captions."""
+    """``avcap``: a description of picture and sound; ``meta["references"]`` may hold further true captions.
+
+    With Java and ``pycocoevalcap`` the captions are split as the benchmark does and METEOR is among the numbers; else
+    they are split by our own rule. The notes say which.
+    """
 
     family = "captioning"
     metric = "cider_d"
@@ -26,15 +30,24 @@ class Captioning(Task):
         return TextAnswer(caption) if caption else reason
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
-        return caption_scores(*_texts(pairs))
+        return caption_scores(*_texts(pairs), _tokenizer())
 
     def resampler(self, pairs: Sequence[Pair]) -> Resampler:
-        cider = video_scores(*_texts(pairs))["cider_d"]  # with the document frequencies of the whole set
+        cider = video_scores(*_texts(pairs), _tokenizer())["cider_d"]  # with the document frequencies of the whole set
         return lambda drawn: float(cider[drawn].mean())
+
+    def notes(self) -> tuple[str, ...]:
+        if absent := " and ".join(absent_parts()):
+            return (f"captions split by crabplus's own rule, no METEOR: {absent} absent",)
+        return ("captions split by the PTB tokenizer",)
 
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
         common = Counter(caption for sample in samples for caption in _references(sample)).most_common(1)
         return [TextAnswer(caption) for caption, _ in common]
+
+
+def _tokenizer() -> Tokenizer:
+    return "plain" if absent_parts() else "ptb"
 
 
 def _texts(pairs: Sequence[Pair]) -> tuple[list[str | None], list[list[str]]]:

@@ -1,6 +1,7 @@
 """Packs: the wording in which a model is asked, and the canvas on which it gives boxes; versioned YAML files."""
 
 from functools import cache
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -48,6 +49,11 @@ class Pack(BaseModel):
     system: str = ""
     choices: str = ""
     keys: dict[str, Wording]
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that change with anything in the pack."""
+        return sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     def wording(self, key: str) -> Wording:
         """The wording of a key.
