@@ -11,7 +11,7 @@ from crabplus.tasks import TASKS, get_task
 PIECES = [
     "<answer>", "</answer>", "<event>", "</event>", "<audio>", "<visual_event>", "<obj>", "</obj>", "<caption>",
     "< obj >", "(3 8)", "(3,4)", "[1,2,3,4]", "(1,2)(3,4)", "true", "dog, ", "-", "1e9", "99999999999999999999", "\x00",
-    "\u0661", "é",
+    "\u0661", "é", "<range>", "</range>", "3,8",
     "\n", "   ", "(", ")", "[", "]", "<", ">", "/", ",", ".", "one", "B. ", "nan", "inf", "\U0001f600", "\ud800",
 ]  # fmt: skip
 WHOLE = [

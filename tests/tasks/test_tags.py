@@ -125,6 +125,17 @@ def test_event_with_a_comma_in_its_name(text):
     assert read_events(text)[0] == [Event("Violin, fiddle", 3, 8)]
 
 
+def test_ranges_behind_the_event():
+    text = "A dog <event> Violin, fiddle </event>, at <range> 0,3 </range> and <range>(7 10)</range>.</s><unk>"
+    assert read_events(text)[0] == [Event("Violin, fiddle", 0, 3), Event("Violin, fiddle", 7, 10)]
+    assert read_events("<event>a</event> <range>1,2</range> <event>b</event> <range>3,4</range>")[0] == [
+        Event("a", 1, 2), Event("b", 3, 4)
+    ]  # fmt: skip
+    assert read_sense_events("<audio>a</audio><visual>b</visual><range>1,2</range>")[0] == [Event("b", 1, 2, "visual")]
+    assert read_events("<event>a (1 2)</event> <range>3,4</range>")[0] == [Event("a", 1, 2)]
+    assert read_events("<range>1,2</range> <event>a</event>") == ([], read_events("<event>a</event>")[1])
+
+
 @pytest.mark.parametrize("read", [read_events, read_sense_events])
 def test_empty_tags_say_that_nothing_happens(read):
     write = write_events if read is read_events else write_sense_events

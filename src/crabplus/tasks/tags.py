@@ -10,7 +10,8 @@ a description          ``<caption>A man hammers a nail.</caption>``
 =====================  ==============================================================================
 
 Reading is lenient in form (case, spaces, commas, ``[x1,y1,x2,y2]`` for boxes, ``[x,y]`` for points,
-``<audio_event>`` for ``<audio>``, a missing closing tag) and strict in meaning: what is not there is never made up.
+``<audio_event>`` for ``<audio>``, ``<range> 0,3 </range>`` behind an event, a missing closing tag) and strict in
+meaning: what is not there is never made up.
 Every reader takes any text, in time linear in its length, and gives what it found, or says why it found nothing.
 """
 
@@ -24,6 +25,7 @@ Canvas = tuple[int, int]
 
 _NUMBER = r" ?(-?\d{1,7}(?:\.\d{1,7})?) ?"  # spaces have been drawn together, digits have an end: no long way back
 _RANGE = re.compile(rf"\({_NUMBER}(?:[ ,;-]|to){_NUMBER}\)")
+_RANGE_TAG = re.compile(rf"< ?range ?> ?\(?{_NUMBER}(?:[ ,;-]|to){_NUMBER}\)? ?<", re.IGNORECASE)
 _PAIR = re.compile(rf"[(\[]{_NUMBER}[, ]{_NUMBER}[)\]]")
 _CORNERS = re.compile(rf"{_PAIR.pattern}[ ,]*{_PAIR.pattern}")
 _FOUR = re.compile(rf"[(\[]{_NUMBER}[, ]{_NUMBER}[, ]{_NUMBER}[, ]{_NUMBER}[)\]]")
@@ -135,18 +137,25 @@ def read_sense_events(text: str) -> tuple[list[Event], str]:
 
 
 def _events(text: str, tag: str, modality: Modality) -> tuple[list[Event], str]:
-    blocks = _inside(tag, text)
+    blocks = re.split(rf"< ?(?:{tag}) ?>", text, flags=re.IGNORECASE)[1:]
     if not blocks:
         return [], f"no <{tag}> tag"
-    events = []
+    events, empty = [], True
     for block in blocks:
-        first = _RANGE.search(block)
-        label = block[: first.start()].strip().rstrip(",").strip() if first else ""
-        for start, end in _RANGE.findall(block) if label else ():
+        label, ranges = _label_and_ranges(_FIRST_TAG.split(block, maxsplit=1)[0])
+        empty = empty and not label and not ranges
+        for start, end in ranges if label else ():
             if 0 <= float(start) < float(end):
                 events.append(Event(label, float(start), float(end), modality))
-    said = events or not any(blocks)
-    return events, "" if said else f"no <{tag}> tag with a label and a time range (start end)"
+    return events, "" if events or empty else f"no <{tag}> tag with a label and a time range (start end)"
+
+
+def _label_and_ranges(block: str) -> tuple[str, list[tuple[str, str]]]:
+    """Label and ranges of what follows an event tag; ranges may stand behind it in range tags of their own."""
+    inside = _ANY_TAG.split(block, maxsplit=1)[0].strip()
+    first = _RANGE.search(inside)
+    label = (inside[: first.start()] if first else inside).strip().rstrip(",").strip()
+    return label, _RANGE.findall(inside) if first else _RANGE_TAG.findall(block)
 
 
 def to_units(box: Box, canvas: Canvas) -> tuple[int, int, int, int]:
