@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from crabplus.tidepool.world import Scene, Thing
 
+PLACES = {"left": "on the left", "middle": "in the middle", "right": "on the right"}
+
 
 def listing(items: Sequence[str]) -> str:
     """``a, b and c``."""
@@ -21,18 +23,19 @@ def heard(scene: Scene) -> str:
 
 
 def seen(scene: Scene) -> str:
-    """What is visible, from left to right, each with its colour, its third of the picture and whether it is heard."""
-    items = [f"a {looks(thing)}, {'heard' if thing.sound else 'not heard'}" for thing in scene.visible]
-    return f"I see {'; '.join(items)}."
+    """What is visible, from left to right; what is heard too is called so."""
+    return f"I see {listing([looks(thing) for thing in scene.visible])}."
 
 
 def looks(thing: Thing) -> str:
-    """Kind, colour and place; the kind comes first, so that colour and place can be found again by it."""
-    return f"{thing.kind}, {thing.colour}, {third(thing.x)}"
+    """Colour, kind, whether it is heard, and place."""
+    return f"a {thing.colour} {thing.kind}{' heard' if thing.sound else ''} {PLACES[third(thing.x)]}"
 
 
 def explain(scene: Scene, source: Thing | None) -> str:
-    """The explicit reasoning of a sample: both senses, then what follows from them."""
-    if source:
-        return f"{heard(scene)} {seen(scene)} The {looks(source)}, is both heard and seen."
-    return f"{heard(scene)} {seen(scene)} The {scene.sounding[0].kind} is not seen."
+    """The explicit reasoning of a sample: both senses, then what follows from them.
+
+    The conclusion repeats all that is seen of the source, so that each sample teaches to look it up.
+    """
+    found = looks(source) if source else "not seen"
+    return f"{heard(scene)} {seen(scene)} The source is {found}."
