@@ -1,1 +1,67 @@
-"""Where samples come from."""
+"""Where samples come from: one file and one class for each original dataset, and the AV-UIE v2 folder (``avuie``).
+
+Datasets are found by listing this folder and the entry points ``crabplus.datasets``; :func:`add_plugin` takes a file.
+"""
+
+import difflib
+import importlib
+import importlib.util
+import pkgutil
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from crabplus.datasets.base import Dataset, DatasetError
+
+__all__ = ["DATASETS", "Dataset", "DatasetError", "add_plugin", "get_dataset"]
+
+DATASETS: dict[str, type[Dataset]] = {}
+"""Class of each task key."""
+
+
+def get_dataset(key: str, **options: str) -> Dataset:
+    """The dataset of a task key, with the variants that are wanted.
+
+    Raises:
+        KeyError: no dataset for the key; the message names the nearest.
+        DatasetError: an option or choice that the dataset does not have.
+    """
+    if key not in DATASETS:
+        near = difflib.get_close_matches(key, DATASETS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise KeyError(f"no dataset for key {key!r}; there is one for {', '.join(DATASETS)}{hint}")
+    return DATASETS[key](**options)
+
+
+def add_plugin(path: str | Path) -> list[str]:
+    """Take the datasets of a Python file; returns their keys.
+
+    Raises:
+        DatasetError: no such file, or no dataset in it.
+    """
+    path = Path(path)
+    spec = importlib.util.spec_from_file_location(f"crabplus_plugin_{path.stem}", path) if path.is_file() else None
+    if spec is None or spec.loader is None:
+        raise DatasetError(f"{path}: no Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not (keys := _add(module)):
+        raise DatasetError(f"{path}: no subclass of crabplus.datasets.Dataset with a key in it")
+    return keys
+
+
+def _add(module: ModuleType) -> list[str]:
+    """Take the datasets that a module defines."""
+    found = [
+        value for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Dataset) and hasattr(value, "key")
+        and value.__module__ == module.__name__
+    ]  # fmt: skip
+    DATASETS.update({dataset.key: dataset for dataset in found})
+    return [dataset.key for dataset in found]
+
+
+for _info in pkgutil.iter_modules(__path__):
+    _add(importlib.import_module(f"{__name__}.{_info.name}"))
+for _point in entry_points(group="crabplus.datasets"):
+    _add(_point.load())

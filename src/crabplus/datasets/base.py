@@ -1,0 +1,129 @@
+"""What every dataset offers: the samples of its official splits, read from the original files, and its origin."""
+
+import csv
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from crabplus.schema import Sample
+
+
+class DatasetError(ValueError):
+    """Original files that are missing or not as expected; the message names file, line and remedy."""
+
+
+class Dataset(ABC):
+    """The samples of one task key, out of one dataset as its authors publish it.
+
+    Attributes:
+        key: task key; name: of the dataset; homepage, paper, licence: where it comes from and what may be done with it
+            ("not stated" where its authors say nothing).
+        splits: official splits with their number of samples; None where that number could not be established.
+        options: variants in use, each with its choices; the first is the default.
+        needs: what lies in the root folder, in words, for the error when it does not.
+    """
+
+    key: ClassVar[str]
+    name: ClassVar[str]
+    homepage: ClassVar[str]
+    paper: ClassVar[str]
+    licence: ClassVar[str] = "not stated"
+    splits: Mapping[str, int | None]
+    options: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    needs: ClassVar[str]
+
+    def __init__(self, **chosen: str) -> None:
+        for option, choice in chosen.items():
+            known = self.options.get(option)
+            if known is None:
+                raise DatasetError(
+                    f"{self.name}: no option {option!r}; options are {', '.join(self.options) or 'none'}"
+                )
+            if choice not in known:
+                raise DatasetError(f"{self.name}: {option} is one of {', '.join(known)}, not {choice!r}")
+        self.chosen = {option: chosen.get(option, choices[0]) for option, choices in self.options.items()}
+        self.notes: list[str] = []
+
+    def read(self, root: str | Path, split: str) -> Iterator[Sample]:
+        """The samples of a split, in the order of the original files; media paths are relative to ``root``.
+
+        What the original files hold and no sample shows (rows of no split, doubled rows) is told in ``notes``.
+
+        Raises:
+            DatasetError: an unknown split, a missing file, a row that is not as expected.
+        """
+        if split not in self.splits:
+            raise DatasetError(f"{self.name} has no split {split!r}; it has {', '.join(self.splits)}")
+        if not Path(root).is_dir():
+            raise DatasetError(f"{root} is no folder; {self.name} needs one with {self.needs}")
+        self.notes.clear()
+        yield from self.samples(Path(root), split)
+
+    @abstractmethod
+    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+        """The samples of a known split."""
+
+    def sample(self, name: str, split: str, **fields: Any) -> Sample:
+        """A sample of this dataset."""
+        return Sample(id=name, dataset=self.name, task=self.key, split=split, **fields)
+
+    def find(self, root: Path, *names: str) -> Path:
+        """The first of some files that is there."""
+        for name in names:
+            if (root / name).is_file():
+                return root / name
+        raise DatasetError(f"{self.name}: {' or '.join(names)} is not in {root}; it needs {self.needs}")
+
+
+def read_rows(path: Path, delimiter: str = ",", header: Sequence[str] = (), fields: int | None = None,
+              quoted: bool = True) -> Iterator[tuple[int, list[str]]]:  # fmt: skip
+    """Rows of a table with their line numbers from 1; empty lines and a first line that is the header are passed over.
+
+    Args:
+        header: how the header begins, if there may be one; fields: how many a row has, None for any number.
+        quoted: whether ``"`` quotes.
+
+    Raises:
+        DatasetError: another number of fields; names file and line.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        table = csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
+        for number, row in enumerate(table):
+            if not row or (not number and header and [cell.strip() for cell in row[: len(header)]] == list(header)):
+                continue
+            if fields is not None and len(row) != fields:
+                raise DatasetError(f"{path}, line {table.line_num}: {fields} fields wanted, got {len(row)}: {row}")
+            yield table.line_num, row
+
+
+def read_table(path: Path, *columns: str, delimiter: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows of a table with a header, as name to cell, with their line numbers; these columns have to be there.
+
+    Raises:
+        DatasetError: a column is missing, or a row has another number of fields than the header.
+    """
+    rows = read_rows(path, delimiter)
+    _, header = next(rows, (0, []))
+    if missing := [name for name in columns if name not in header]:
+        raise DatasetError(f"{path}: no column {', '.join(missing)} among {', '.join(header) or 'none'}")
+    for line, row in rows:
+        if len(row) != len(header):
+            raise DatasetError(f"{path}, line {line}: {len(header)} fields wanted, got {len(row)}: {row}")
+        yield line, dict(zip(header, row, strict=True))
+
+
+def read_json(path: Path, kind: type[list[Any]] | type[dict[str, Any]]) -> Any:
+    """What a JSON file holds, which is a list or an object.
+
+    Raises:
+        DatasetError: no JSON, or the other of the two.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: not JSON: {error}") from error
+    if not isinstance(content, kind):
+        raise DatasetError(f"{path}: a {kind.__name__} wanted, got a {type(content).__name__}")
+    return content

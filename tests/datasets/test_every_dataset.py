@@ -1,0 +1,84 @@
+"""Every dataset found, in miniature: read, prompted, answered with its own target, parsed and scored."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from crabplus.datasets import DATASETS, Dataset, DatasetError, add_plugin, get_dataset
+from crabplus.evaluate import evaluate
+from crabplus.schema import Prediction, Sample, from_json, to_json
+from crabplus.tasks import get_task
+
+FILES = {key: made.__module__.rsplit(".", 1)[1] for key, made in DATASETS.items()}
+
+
+@pytest.fixture(params=sorted(DATASETS))
+def read(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, list[Sample]]:
+    """The samples of each split of a dataset in miniature."""
+    importlib.import_module(f"miniatures.{FILES[request.param]}").make(tmp_path)
+    dataset = get_dataset(request.param)
+    return {split: list(dataset.read(tmp_path, split)) for split in dataset.splits}
+
+
+def test_its_own_targets_score_perfectly(read: dict[str, list[Sample]]) -> None:
+    for split, samples in read.items():
+        asked = [sample for sample in samples if sample.answer is not None]
+        assert asked, f"a sample with an answer in split {split}"
+        task = get_task(asked[0].task)
+        said = [Prediction(s.id, s.task, answer=task.parse(task.target(s), s)) for s in asked]
+        score = evaluate(asked, said)[task.key]
+        assert (score.unparsable, score.missing) == (0, 0)
+        assert score.score == pytest.approx(best(score.metric), abs=1e-6), split
+
+
+def best(metric: str) -> float:
+    """CIDEr-D of perfect captions is 10."""
+    return 10.0 if metric == "cider_d" else 1.0
+
+
+def test_samples_are_well_formed(read: dict[str, list[Sample]]) -> None:
+    for split, samples in read.items():
+        assert len({sample.id for sample in samples}) == len(samples)
+        for sample in samples:
+            assert sample.split == split and from_json(to_json(sample)) == sample
+            assert get_task(sample.task).prompt(sample)
+            assert all(not Path(item.path).is_absolute() for item in sample.media)
+
+
+@pytest.mark.parametrize("key", sorted(DATASETS))
+def test_where_it_comes_from_is_said(key: str, tmp_path: Path) -> None:
+    dataset = get_dataset(key)
+    assert dataset.name and dataset.homepage.startswith("http") and dataset.paper and dataset.licence
+    assert set(dataset.splits) and dataset.__class__.__doc__
+    with pytest.raises(DatasetError, match="has no split 'tset'"):
+        list(dataset.read(tmp_path, "tset"))
+    with pytest.raises(DatasetError, match="is no folder"):
+        list(dataset.read(tmp_path / "x", next(iter(dataset.splits))))
+    with pytest.raises(DatasetError, match="is not in|holds no"):
+        list(dataset.read(tmp_path, next(iter(dataset.splits))))
+
+
+def test_options_are_checked() -> None:
+    with pytest.raises(DatasetError, match="no option 'flod'"):
+        get_dataset("ave", flod="1")
+    with pytest.raises(KeyError, match="did you mean 'ave'"):
+        get_dataset("avee")
+
+
+def test_a_plugin_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "barks.py"
+    path.write_text(
+        "from crabplus.datasets import Dataset\n"
+        "class Barks(Dataset):\n"
+        "    key, name = 'barks', 'Barks'\n"
+        "    def samples(self, root, split): yield from ()\n"
+    )
+    monkeypatch.delitem(DATASETS, "barks", raising=False)
+    assert add_plugin(path) == ["barks"]
+    assert isinstance(DATASETS.pop("barks")(), Dataset)
+    path.write_text("x = 1\n")
+    with pytest.raises(DatasetError, match="no subclass"):
+        add_plugin(path)
+    with pytest.raises(DatasetError, match="no Python file"):
+        add_plugin(tmp_path / "none.py")
