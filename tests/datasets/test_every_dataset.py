@@ -24,7 +24,9 @@ def read(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, list[Sampl
 def test_its_own_targets_score_perfectly(read: dict[str, list[Sample]]) -> None:
     for split, samples in read.items():
         asked = [sample for sample in samples if sample.answer is not None]
-        assert asked, f"a sample with an answer in split {split}"
+        assert samples and bool(asked) == (split not in DATASETS[samples[0].task].untold), split
+        if not asked:
+            continue
         task = get_task(asked[0].task)
         said = [Prediction(s.id, s.task, answer=task.parse(task.target(s), s)) for s in asked]
         score = evaluate(asked, said)[task.key]

@@ -33,14 +33,12 @@ class Ave(Dataset):
 
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
         """One sample for each row."""
-        path, seen = self.find(root, FILES[split], f"data/{FILES[split]}"), dict[str, int]()
+        path = self.find(root, FILES[split], f"data/{FILES[split]}")
         for line, (label, video, _, start, end) in read_rows(path, "&", HEADER, 5, quoted=False):
             if label not in CLASSES:
                 raise DatasetError(f"{path}, line {line}: {label!r} is none of the 28 classes")
-            seen[video] = seen.get(video, 0) + 1
-            name = video if seen[video] == 1 else f"{video}-{seen[video]}"
             yield self.sample(
-                name, split, media=(Media("clip", "video", f"AVE/{video}.mp4"),), options=CLASSES,
+                self.distinct(video), split, media=(Media("clip", "video", f"AVE/{video}.mp4"),), options=CLASSES,
                 answer=EventsAnswer(_events(label, start, end, path, line)),
             )  # fmt: skip
 

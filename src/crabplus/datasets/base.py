@@ -21,6 +21,7 @@ class Dataset(ABC):
         key: task key; name: of the dataset; homepage, paper, licence: where it comes from and what may be done with it
             ("not stated" where its authors say nothing).
         splits: official splits with their number of samples; None where that number could not be established.
+        untold: splits whose truth the original files do not hold; their samples have no answer.
         options: variants in use, each with its choices; the first is the default.
         needs: what lies in the root folder, in words, for the error when it does not.
     """
@@ -31,6 +32,7 @@ class Dataset(ABC):
     paper: ClassVar[str]
     licence: ClassVar[str] = "not stated"
     splits: Mapping[str, int | None]
+    untold: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     needs: ClassVar[str]
 
@@ -45,6 +47,7 @@ class Dataset(ABC):
                 raise DatasetError(f"{self.name}: {option} is one of {', '.join(known)}, not {choice!r}")
         self.chosen = {option: chosen.get(option, choices[0]) for option, choices in self.options.items()}
         self.notes: list[str] = []
+        self._names: dict[str, int] = {}
 
     def read(self, root: str | Path, split: str) -> Iterator[Sample]:
         """The samples of a split, in the order of the original files; media paths are relative to ``root``.
@@ -59,6 +62,7 @@ class Dataset(ABC):
         if not Path(root).is_dir():
             raise DatasetError(f"{root} is no folder; {self.name} needs one with {self.needs}")
         self.notes.clear()
+        self._names.clear()
         yield from self.samples(Path(root), split)
 
     @abstractmethod
@@ -68,6 +72,21 @@ class Dataset(ABC):
     def sample(self, name: str, split: str, **fields: Any) -> Sample:
         """A sample of this dataset."""
         return Sample(id=name, dataset=self.name, task=self.key, split=split, **fields)
+
+    def distinct(self, name: str) -> str:
+        """The name and, where a sample has it already, with ``-2``, ``-3`` and so on behind it."""
+        self._names[name] = count = self._names.get(name, 0) + 1
+        return name if count == 1 else f"{name}-{count}"
+
+    def note(self, count: int, what: str) -> None:
+        """Tell of ``count`` rows (or whatever it is) that no sample shows; nothing where there are none."""
+        if count:
+            self.notes.append(f"{count} {what}")
+
+    def place(self, root: Path, name: str, *folders: str) -> str:
+        """The path of a media file in the first folder that has it; in the first one where none has."""
+        paths = [f"{folder}/{name}" if folder else name for folder in folders]
+        return next((path for path in paths if (root / path).is_file()), paths[0])
 
     def find(self, root: Path, *names: str) -> Path:
         """The first of some files that is there."""
