@@ -5,14 +5,14 @@ An index is ``<key>/<split>.jsonl`` with a sample a line, which holds all that w
 Paths in a sample are relative to the folder.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from crabplus.datasets.avuie.index import Index, write_index
 from crabplus.datasets.avuie.published import published_path, read_published, write_published
-from crabplus.schema import Sample, SchemaError, from_json, to_json
+from crabplus.schema import Sample
 
-__all__ = ["index_path", "published_path", "read", "read_published", "write", "write_published"]
+__all__ = ["Index", "index_path", "published_path", "read", "read_published", "write", "write_published"]
 
 
 def index_path(root: str | Path, key: str, split: str) -> Path:
@@ -22,14 +22,7 @@ def index_path(root: str | Path, key: str, split: str) -> Path:
 
 def write(root: str | Path, key: str, split: str, samples: Iterable[Sample]) -> Path:
     """Write an index; it appears whole or not at all."""
-    path = index_path(root, key, split)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        for sample in samples:
-            file.write(to_json(sample) + "\n")
-    os.replace(partial, path)
-    return path
+    return write_index(index_path(root, key, split), samples)
 
 
 def read(root: str | Path, key: str, split: str) -> Iterator[Sample]:
@@ -40,15 +33,10 @@ def read(root: str | Path, key: str, split: str) -> Iterator[Sample]:
         SchemaError: a line that is no sample, a record that is none; names file and line or record.
     """
     path = index_path(root, key, split)
-    if not path.is_file():
-        if published_path(root, key, split).is_file():
-            yield from read_published(root, key, split)
-            return
+    if path.is_file():
+        yield from Index(path)
+    elif published_path(root, key, split).is_file():
+        yield from read_published(root, key, split)
+    else:
         found = sorted(item.relative_to(root).as_posix() for item in Path(root).glob("*/*.json*"))
         raise FileNotFoundError(f"{path} is not there; {root} holds {', '.join(found) or 'no index'}")
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield from_json(line, Sample)
-            except SchemaError as error:
-                raise SchemaError(f"{path}, line {number}: {error}") from error
