@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from crabplus import __version__
 
@@ -14,7 +15,23 @@ app = typer.Typer(
     rich_markup_mode=None,  # laying help out with Rich takes a third of a second
     help="One audio-visual language model for many tasks: what is heard and seen, when, and where.",
 )  # fmt: skip
-build_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Build a folder of samples.")
+
+
+class KeyGroup(TyperGroup):
+    """Takes a task key where the name of a command stands: ``build ave`` is ``build original ave``."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """See ``click.Group``."""
+        named = args and (args[0] in self.commands or args[0].startswith("-"))
+        return super().resolve_command(ctx, args if named else ["original", *args])
+
+
+build_app = typer.Typer(
+    cls=KeyGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Build a folder of samples: tidepool, or a task key.",
+)
 app.add_typer(build_app, name="build")
 
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
@@ -89,6 +106,49 @@ def build_tidepool(
         names = _split(keys)
         made = sum(1 for _ in _track(build(out, names, split, samples, seed, level), "filming", samples * len(names)))
     typer.echo(f"{made} samples of {', '.join(names)} in {out}")
+
+
+@build_app.command("original", hidden=True)
+def build_original(
+    key: Annotated[str, typer.Argument(help="Task key.")],
+    out: Out,
+    root: Annotated[Path | None, typer.Option(help="Folder of the original files.")] = None,
+    splits: Annotated[str | None, typer.Option(help="Splits, with commas between them; default: all.")] = None,
+    media: Annotated[str, typer.Option(help="reference, link or copy.")] = "reference",
+    probe: Annotated[bool, typer.Option(help="Look at every media file.")] = True,
+    keep_missing: Annotated[bool, typer.Option(help="Write also samples whose media cannot be read.")] = False,
+    published: Annotated[bool, typer.Option(help="Write the published JSON layout too.")] = False,
+    option: Annotated[list[str] | None, typer.Option(help="A variant, as name=choice; may be repeated.")] = None,
+    shard: Annotated[str, typer.Option(help="Which part of how many, as 2/8.")] = "1/1",
+    merge: Annotated[bool, typer.Option("--merge", help="Join the parts that --shard wrote.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Files looked at at a time.")] = 2,
+    plugin: Annotated[Path | None, typer.Option(help="Python file with a dataset of your own.")] = None,
+) -> None:
+    """Read an original dataset: build KEY --root FOLDER --out FOLDER."""
+    with _clear_errors():
+        from rich.console import Console
+
+        from crabplus.datasets import add_plugin, get_dataset
+        from crabplus.datasets.build import build
+        from crabplus.datasets.build import merge as join
+        from crabplus.report.table import build_table
+
+        if plugin:
+            add_plugin(plugin)
+        dataset = get_dataset(key, **dict(_pair(text, "=", "--option name=choice") for text in option or ()))
+        names = _split(splits) if splits else tuple(dataset.splits)
+        if merge:
+            for split in names:
+                typer.echo(f"joined: {join(out, key, split)}")
+            return
+        if root is None:
+            raise ValueError(f"--root FOLDER is missing: where {dataset.name} was unpacked, with {dataset.needs}")
+        number, count = (int(text) for text in _pair(shard, "/", "--shard 2/8"))
+        made = build(
+            dataset, root, out, names, place=_one_of(media, "reference", "link", "copy"), probe=probe,
+            keep=keep_missing, published=published, shard=(number - 1, count), workers=workers, track=_track,
+        )  # fmt: skip
+    Console().print(build_table(made, title=f"{dataset.name}, {dataset.homepage}; licence: {dataset.licence}"))
 
 
 @app.command()
@@ -168,6 +228,19 @@ class _clear_errors:
 
 def _split(keys: str) -> tuple[str, ...]:
     return tuple(key.strip() for key in keys.split(",") if key.strip())
+
+
+def _pair(text: str, sign: str, form: str) -> tuple[str, str]:
+    left, found, right = text.partition(sign)
+    if not (left and found and right):
+        raise ValueError(f"{form} wanted, got {text!r}")
+    return left, right
+
+
+def _one_of(text: str, *known: str) -> Any:
+    if text not in known:
+        raise ValueError(f"one of {', '.join(known)} wanted, got {text!r}")
+    return text
 
 
 def _track(items: Iterable[Any], heading: str, total: int) -> Iterator[Any]:

@@ -1,12 +1,15 @@
-"""The score table on a terminal."""
+"""Tables on a terminal: scores, and what a build found."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from rich.table import Table
 
 from crabplus.schema import Score
 
-__all__ = ["score_table"]
+ERRORS = 10  # so many unreadable files are named
+
+__all__ = ["build_table", "score_table"]
 
 
 def score_table(scores: Mapping[str, Score], off: Mapping[str, Score] | None = None, title: str | None = None) -> Table:
@@ -44,3 +47,22 @@ def _row(key: str, score: Score, off: Mapping[str, Score] | None) -> list[str]:
 def _unanswered(score: Score) -> int:
     """Samples without a readable answer, for whatever reason."""
     return score.unparsable + score.missing + int(score.others.get("errors") or 0)
+
+
+def build_table(made: Any, title: str | None = None) -> Table:
+    """What a build found, a row for each split: against the official count, and what is wrong with the media.
+
+    ``made`` is a :class:`crabplus.datasets.build.Built`. Notes, clips shared between splits and the first unreadable
+    files stand below.
+    """
+    table = Table(title=title, title_justify="left")
+    table.add_column("split", style="bold")
+    for name in ("official", "found", "media missing", "unreadable", "without sound", "written"):
+        table.add_column(name, justify="right")
+    for split, counts in made.splits.items():
+        official = "not established" if counts.official is None else str(counts.official)
+        numbers = counts.found, counts.missing, counts.unreadable, counts.silent, counts.written
+        table.add_row(split, official, *map(str, numbers))
+    shown = made.errors[:ERRORS] + ([f"and {len(made.errors) - ERRORS} more"] if made.errors[ERRORS:] else [])
+    table.caption, table.caption_justify = "\n".join([*made.notes, *made.shared, *shown]) or None, "left"
+    return table

@@ -9,10 +9,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from crabplus.datasets.avuie.index import Index, write_index
-from crabplus.datasets.avuie.published import published_path, read_published, write_published
+from crabplus.datasets.avuie.published import is_published, published_path, read_published, write_published
 from crabplus.schema import Sample
 
-__all__ = ["Index", "index_path", "published_path", "read", "read_published", "write", "write_published"]
+__all__ = [
+    "Index",
+    "index_path",
+    "is_published",
+    "published_path",
+    "read",
+    "read_published",
+    "write",
+    "write_published",
+]
 
 
 def index_path(root: str | Path, key: str, split: str) -> Path:

@@ -92,11 +92,16 @@ def write_published(root: str | Path, key: str, split: str, samples: Iterable[Sa
 
 
 def _layout(key: str, split: str) -> Layout:
-    layout = LAYOUTS.get(key)
-    if layout is None or not (split == "train" or (split == "test" and layout.test)):
+    if not is_published(key, split):
         test = ", ".join(name for name, item in LAYOUTS.items() if item.test)
         raise SchemaError(f"{key}/{split}.json: published are train.json of {', '.join(LAYOUTS)}; test.json of {test}")
-    return layout
+    return LAYOUTS[key]
+
+
+def is_published(key: str, split: str) -> bool:
+    """Whether there is such a file in the published layout."""
+    layout = LAYOUTS.get(key)
+    return layout is not None and (split == "train" or (split == "test" and layout.test is not None))
 
 
 def _load(path: Path) -> list[dict[str, Any]]:
