@@ -41,6 +41,7 @@ Model = Annotated[str, typer.Option(help="'tiny' for the shipped model, a folder
 Adapter = Annotated[str | None, typer.Option(help="Folder of an adapter; 'none' for the bare base.")]
 Data = Annotated[Path, typer.Option(help="AV-UIE v2 folder.")]
 Split = Annotated[str, typer.Option(help="Split of the data.")]
+Plugin = Annotated[Path | None, typer.Option(help="Python file with a dataset, and perhaps a task, of your own.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -122,19 +123,18 @@ def build_original(
     shard: Annotated[str, typer.Option(help="Which part of how many, as 2/8.")] = "1/1",
     merge: Annotated[bool, typer.Option("--merge", help="Join the parts that --shard wrote.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Files looked at at a time.")] = 2,
-    plugin: Annotated[Path | None, typer.Option(help="Python file with a dataset of your own.")] = None,
+    plugin: Plugin = None,
 ) -> None:
     """Read an original dataset: build KEY --root FOLDER --out FOLDER."""
     with _clear_errors():
         from rich.console import Console
 
-        from crabplus.datasets import add_plugin, get_dataset
+        from crabplus.datasets import get_dataset
         from crabplus.datasets.build import build
         from crabplus.datasets.build import merge as join
         from crabplus.report.table import build_table
 
-        if plugin:
-            add_plugin(plugin)
+        _take(plugin)
         dataset = get_dataset(key, **dict(_pair(text, "=", "--option name=choice") for text in option or ()))
         names = _split(splits) if splits else tuple(dataset.splits)
         if merge:
@@ -160,9 +160,11 @@ def predict(
     model: Model = "tiny",
     adapter: Adapter = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 8,
+    plugin: Plugin = None,
 ) -> None:
     """Answer every sample of a data folder."""
     with _clear_errors():
+        _take(plugin)
         from crabplus.api import CrabPlus
         from crabplus.data import WithSource
         from crabplus.datasets.avuie import read
@@ -189,9 +191,11 @@ def evaluate(
     split: Split = "test",
     keys: Annotated[str | None, typer.Option(help="Task keys; default: those of the predictions.")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Score although ids do not match the split.")] = False,
+    plugin: Plugin = None,
 ) -> None:
     """Score predictions with the official metric of each key."""
     with _clear_errors():
+        _take(plugin)
         from rich.console import Console
 
         from crabplus.datasets.avuie import read
@@ -228,6 +232,13 @@ class _clear_errors:
 
 def _split(keys: str) -> tuple[str, ...]:
     return tuple(key.strip() for key in keys.split(",") if key.strip())
+
+
+def _take(plugin: Path | None) -> None:
+    if plugin:
+        from crabplus.datasets import add_plugin
+
+        add_plugin(plugin)
 
 
 def _pair(text: str, sign: str, form: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from crabplus.datasets.base import Dataset, DatasetError
+from crabplus.tasks import add_task
 
 __all__ = ["DATASETS", "Dataset", "DatasetError", "add_plugin", "get_dataset"]
 
@@ -50,14 +51,16 @@ def add_plugin(path: str | Path) -> list[str]:
     return keys
 
 
-def _add(module: ModuleType) -> list[str]:
-    """Take the datasets that a module defines."""
-    found = [
-        value for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Dataset) and hasattr(value, "key")
-        and value.__module__ == module.__name__
+def _add(added: ModuleType | type[Dataset]) -> list[str]:
+    """Take the datasets that a module defines, or one class."""
+    values = [added] if isinstance(added, type) else [
+        value for value in vars(added).values() if getattr(value, "__module__", None) == added.__name__
     ]  # fmt: skip
+    found = [v for v in values if isinstance(v, type) and issubclass(v, Dataset) and hasattr(v, "key")]
     DATASETS.update({dataset.key: dataset for dataset in found})
+    for dataset in found:
+        if dataset.task:
+            add_task(dataset.task)
     return [dataset.key for dataset in found]
 
 

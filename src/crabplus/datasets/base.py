@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from crabplus.schema import Sample
+from crabplus.tasks import Task
 
 
 class DatasetError(ValueError):
@@ -24,6 +25,7 @@ class Dataset(ABC):
         untold: splits whose truth the original files do not hold; their samples have no answer.
         options: variants in use, each with its choices; the first is the default.
         needs: what lies in the root folder, in words, for the error when it does not.
+        task: the task of a key that is none of the nineteen, from a family class of ``crabplus.tasks``.
     """
 
     key: ClassVar[str]
@@ -35,6 +37,7 @@ class Dataset(ABC):
     untold: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     needs: ClassVar[str]
+    task: ClassVar[Task | None] = None
 
     def __init__(self, **chosen: str) -> None:
         for option, choice in chosen.items():

@@ -21,6 +21,7 @@ class Task(ABC):
 
     Attributes:
         key: name of the task, such as ``ave``; family: the family it belongs to.
+        like: a key whose wording is taken where a pack has none for this one.
         version: raised when prompt, target or parser change so that old predictions no longer compare.
         metric: name of the main metric in what :meth:`judge` returns.
         needs: what the media must offer: ``picture``, ``film`` (pictures over time), ``sound``.
@@ -33,16 +34,17 @@ class Task(ABC):
     takes_question: bool = False
     version: int = 1
 
-    def __init__(self, key: str) -> None:
-        self.key = key
+    def __init__(self, key: str, like: str | None = None) -> None:
+        self.key, self.like = key, like
 
     def prompt(self, sample: Sample, pack: Pack | None = None) -> tuple[Message, ...]:
         """System and user turn that ask for the answer of ``sample``."""
         pack = pack or default_pack()
-        wording = pack.wording(self.key)
+        worded = self._worded(pack)
+        wording = pack.wording(worded)
         media = tuple(self._show(item, pack) for item in sample.media)
         lead = (Part(kind="text", text=wording.lead),) if wording.lead else ()
-        ask = Part(kind="text", text=pack.instruction(self.key, sample.id).format(**self.fields(sample, pack)))
+        ask = Part(kind="text", text=pack.instruction(worded, sample.id).format(**self.fields(sample, pack)))
         system = (Message("system", (Part(kind="text", text=pack.system),)),) if pack.system else ()
         return (*system, Message("user", (*lead, *media, ask)))
 
@@ -76,8 +78,13 @@ class Task(ABC):
         choices = pack.choices.format(options=options) if options else ""
         return {"question": sample.question or "", "options": options, "choices": choices}
 
+    def _worded(self, pack: Pack) -> str:
+        """The key whose wording is used."""
+        return self.like if self.like and self.key not in pack.keys else self.key
+
     def _show(self, item: Media, pack: Pack) -> Part:
-        return Part(kind=item.kind, media=item, frames=pack.frames_of(self.key) if item.kind == "video" else None)
+        frames = pack.frames_of(self._worded(pack)) if item.kind == "video" else None
+        return Part(kind=item.kind, media=item, frames=frames)
 
     @abstractmethod
     def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:

@@ -20,8 +20,8 @@ class Recognition(Task):
 
     needs = frozenset({"film", "sound"})
 
-    def __init__(self, key: str, family: str, metric: str) -> None:
-        super().__init__(key)
+    def __init__(self, key: str, family: str, metric: str, like: str | None = None) -> None:
+        super().__init__(key, like)
         self.family, self.metric = family, metric
 
     def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
