@@ -34,6 +34,9 @@ build_app = typer.Typer(
 )
 app.add_typer(build_app, name="build")
 
+ls_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List what there is.")
+app.add_typer(ls_app, name="ls")
+
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 Seed = Annotated[int, typer.Option(help="Another seed makes other clips.")]
 Keys = Annotated[str, typer.Option(help="Task keys, with commas between them.")]
@@ -210,6 +213,66 @@ def evaluate(
         write_scores(out, scores)
     Console().print(score_table(scores))
     typer.echo(f"scores: {out}")
+
+
+@ls_app.command("data")
+def ls_data(
+    folder: Annotated[Path, typer.Argument(help="AV-UIE v2 folder.")],
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with some samples to look at.")] = None,
+    cards: Annotated[int, typer.Option(min=0, help="Samples of each split on that page.")] = 6,
+    plugin: Plugin = None,
+) -> None:
+    """Counts, labels and durations of a data folder."""
+    with _clear_errors():
+        import json as writer
+
+        from rich.console import Console
+
+        from crabplus.datasets.summary import summaries
+        from crabplus.report.table import data_table
+
+        _take(plugin)
+        made = summaries(folder)
+        if html:
+            _gallery(folder, html, made, cards)
+        if json:
+            typer.echo(writer.dumps([summary.as_dict() for summary in made], ensure_ascii=False, indent=1))
+        else:
+            Console().print(data_table(made, title=str(folder)))
+
+
+@ls_app.command("datasets")
+def ls_datasets(plugin: Plugin = None) -> None:
+    """Every dataset that can be built: its key, splits, variants, licence and homepage."""
+    with _clear_errors():
+        from rich.console import Console
+        from rich.table import Table
+
+        from crabplus.datasets import DATASETS, get_dataset
+
+        _take(plugin)
+        table = Table("key", "dataset", "splits", "options (default first)", "licence", "homepage")
+        for key in DATASETS:
+            dataset = get_dataset(key)
+            splits = ", ".join(f"{split} {count or '?'}" for split, count in dataset.splits.items())
+            options = "; ".join(f"{name}: {', '.join(choices[:5])}" for name, choices in dataset.options.items())
+            table.add_row(key, dataset.name, splits, options, dataset.licence, dataset.homepage)
+        Console().print(table)
+
+
+def _gallery(folder: Path, page: Path, summaries: Any, count: int) -> None:
+    from itertools import islice
+
+    from crabplus.datasets.avuie import read
+    from crabplus.report.html import Card, write_gallery
+
+    shown = [
+        Card(sample, None, folder, asked=False)
+        for made in summaries
+        for sample in islice(read(folder, made.key, made.split), count)
+    ]
+    write_gallery(page, summaries, shown, title=f"What is in {folder.name}")
 
 
 def main() -> None:

@@ -3,15 +3,17 @@
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from crabplus.report.card import Card
-from crabplus.report.html import ReportError
+from crabplus.report.html import ReportError, write_gallery
 from crabplus.schema import (
     ChoiceAnswer,
     Event,
@@ -269,3 +271,18 @@ def test_failed_write_leaves_the_old_page(show: Callable, tmp_path: Path, monkey
     with pytest.raises(OSError, match="disk full"):
         show([], {"ave": OFF})
     assert [file.read_text(encoding="utf-8") for file in tmp_path.iterdir()] == [before]
+
+
+def test_a_gallery_shows_samples_without_verdicts(tmp_path: Path, card: Callable[..., Card]) -> None:
+    made = card(EventsAnswer((Event("bell <b>", 2, 7),)), None, split="train", reasoning="I hear a bell.")
+    summary = SimpleNamespace(
+        key="ave", split="train", family="temporal localisation", samples=1, answered=1, reasoned=1, sounding=1,
+        labels={"bell <b>": 1},
+    )  # fmt: skip
+    write_gallery(
+        tmp_path / "page.html", [summary], [replace(made, prediction=None, asked=False)], title="What is in it"
+    )
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "1 samples, 1 with an answer, 1 with reasoning" in page and "I hear a bell." in page
+    assert "bell &lt;b&gt;" in page and "<b>" not in page
+    assert "Predicted" not in page and "no prediction" not in page and "<video" in page

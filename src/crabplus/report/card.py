@@ -33,12 +33,14 @@ class Card:
         folder: the media paths of the sample are relative to it.
         credit: how much of the answer is right by the metric of the task, 0..1; None where that is not known, then
             only words are compared.
+        asked: whether a model was asked at all; else the sample alone is shown.
     """
 
     sample: Sample
     prediction: Prediction | None
     folder: Path
     credit: float | None = None
+    asked: bool = True
 
     @property
     def said(self) -> Answer | None:
@@ -64,6 +66,8 @@ class Verdict:
 
 def verdict(card: Card) -> Verdict:
     """Judge a card by its credit, or by comparing words where it has none."""
+    if not card.asked:
+        return Verdict("open", "")
     if card.prediction is None:
         return Verdict("wrong", "no prediction")
     if card.prediction.error:

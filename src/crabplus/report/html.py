@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -13,9 +14,11 @@ from crabplus.report.card import Card
 from crabplus.report.views import CardView, ReportError, view
 from crabplus.schema import Score
 
-__all__ = ["Card", "ReportError", "write_report"]
+__all__ = ["Card", "ReportError", "write_gallery", "write_report"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_LABELS = 40
+"""So many labels of a split are listed, the most frequent ones."""
 _TIDEPOOL = (
     "All figures here were measured on Tidepool, a small world of drawn pictures and synthesised sounds. "
     "They say nothing about recordings of the real world."
@@ -67,21 +70,41 @@ def write_report(
     paragraphs = [notes] if isinstance(notes, str) else list(notes)
     if any(card.sample.dataset == "tidepool" for shown in chosen.values() for card in shown):
         paragraphs.append(_TIDEPOOL)
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    page = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            title=title,
-            notes=paragraphs,
-            sections=sections,
-            has_off=bool(off),
-            style=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
-            script=script,
-            script_hash=b64encode(sha256(script.encode()).digest()).decode(),
-        )
-    )
+    page = _render("report.html.j2", title=title, notes=paragraphs, sections=sections, has_off=bool(off))
     _replace(Path(path), page)
+
+
+def write_gallery(
+    path: str | Path, summaries: Sequence[Any], cards: Sequence[Card], *, title: str, file_limit: int = 8 * 2**20
+) -> None:
+    """Write one self-contained HTML page of a data folder: per key and split its counts, labels, and some samples.
+
+    Args:
+        path: the page. summaries: of :class:`crabplus.datasets.summary.Summary`, in the order shown.
+        cards: samples to show, with ``asked`` false. title: heading.
+        file_limit: larger media files, in bytes, are not embedded; pictures of a video stand in.
+
+    Raises:
+        ReportError: a file of a shown sample is not there.
+    """
+    sections = [
+        {
+            "name": f"{made.key}/{made.split}", "labels": list(made.labels.items())[:_LABELS],
+            "words": f"{made.family}: {made.samples} samples, {made.answered} with an answer, {made.reasoned} with "
+            f"reasoning, {made.sounding} with sound; {len(made.labels)} labels",
+            "cards": [view(c, file_limit) for c in cards if (c.sample.task, c.sample.split) == (made.key, made.split)],
+        }
+        for made in summaries
+    ]  # fmt: skip
+    _replace(Path(path), _render("samples.html.j2", title=title, sections=sections))
+
+
+def _render(template: str, **content: Any) -> str:
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    return _environment().get_template(template).render(
+        **content, script=script, style=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+    )  # fmt: skip
 
 
 def _section(key: str, score: Score, off: Score | None, cards: Sequence[Card], file_limit: int) -> _Section:

@@ -59,7 +59,7 @@ def overlay(card: Card, width: int, height: int) -> Overlay | None:
         for thing in things
         for x, y in thing.points
     )
-    words = f"True box: {_places(truth)}. Predicted box: {_places(said)}."
+    words = f"True box: {_places(truth)}." + (f" Predicted box: {_places(said)}." if card.asked else "")
     return Overlay(width, height, frames, spots, words)
 
 

@@ -1,6 +1,6 @@
 """Tables on a terminal: scores, and what a build found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -8,8 +8,9 @@ from rich.table import Table
 from crabplus.schema import Score
 
 ERRORS = 10  # so many unreadable files are named
+COMMON = 4  # so many labels are named
 
-__all__ = ["build_table", "score_table"]
+__all__ = ["build_table", "data_table", "score_table"]
 
 
 def score_table(scores: Mapping[str, Score], off: Mapping[str, Score] | None = None, title: str | None = None) -> Table:
@@ -65,4 +66,20 @@ def build_table(made: Any, title: str | None = None) -> Table:
         table.add_row(split, official, *map(str, numbers))
     shown = made.errors[:ERRORS] + ([f"and {len(made.errors) - ERRORS} more"] if made.errors[ERRORS:] else [])
     table.caption, table.caption_justify = "\n".join([*made.notes, *made.shared, *shown]) or None, "left"
+    return table
+
+
+def data_table(summaries: Sequence[Any], title: str | None = None) -> Table:
+    """What a data folder holds, a row for each :class:`crabplus.datasets.summary.Summary`."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("key", style="bold")
+    table.add_column("split")
+    for name in ("samples", "answered", "with sound", "reasoned", "hours", "labels"):
+        table.add_column(name, justify="right")
+    table.add_column("most frequent")
+    for made in summaries:
+        shares = [f"{count / max(made.samples, 1):.0%}" for count in (made.answered, made.sounding, made.reasoned)]
+        hours = f"{made.seconds / 3600:.2f}" if made.timed else "not looked at"
+        common = ", ".join(f"{label} {count}" for label, count in list(made.labels.items())[:COMMON])
+        table.add_row(made.key, made.split, str(made.samples), *shares, hours, str(len(made.labels)), common)
     return table

@@ -56,9 +56,11 @@ def timeline(card: Card) -> Timeline | None:
     if not isinstance(truth, EventsAnswer) and not isinstance(said, EventsAnswer):
         return None
     length = _length(card, [*_events(truth), *_events(said)])
-    rows = (_row("Truth", "truth", truth, length), _row("Predicted", "said", said, length))
-    words = f"Truth: {describe(truth, card.sample)}. Predicted: {describe(said, card.sample)}."
-    return Timeline(length, rows, _ticks(length), words)
+    rows, words = [_row("Truth", "truth", truth, length)], f"Truth: {describe(truth, card.sample)}."
+    if card.asked:
+        rows.append(_row("Predicted", "said", said, length))
+        words += f" Predicted: {describe(said, card.sample)}."
+    return Timeline(length, tuple(rows), _ticks(length), words)
 
 
 def _events(answer: object) -> tuple[Event, ...]:

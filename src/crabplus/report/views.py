@@ -52,6 +52,7 @@ class CardView:
 
     id: str
     dataset: str
+    asked: bool
     verdict: Verdict
     question: str | None
     options: tuple[str, ...]
@@ -83,6 +84,7 @@ def view(card: Card, file_limit: int) -> CardView:
     return CardView(
         id=sample.id,
         dataset=sample.dataset,
+        asked=card.asked,
         verdict=verdict(card),
         question=sample.question,
         options=sample.options,
