@@ -26,20 +26,25 @@ from crabplus.schema import (
     TextAnswer,
     to_json,
 )
-from crabplus.tasks import get_task
+from crabplus.tasks import Pack, Task, get_task
 
 Pairs = Sequence[tuple[Sample, Answer | None]]
 
 
-class Words:
+class Words(Task):
     """A task whose metric is a mean over samples, with numbers beside it; it counts how often it judges."""
 
+    family = "words"
+    answers = TextAnswer
     metric = "accuracy"
     version = 3
     judged = 0
 
-    def __init__(self, key: str) -> None:
-        self.key = key
+    def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
+        return answer.text
+
+    def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
+        return TextAnswer(text) if text != "?" else "a question"
 
     def judge(self, pairs: Pairs) -> dict[str, float | None]:
         Words.judged += len(pairs)
@@ -93,6 +98,7 @@ def test_every_kind_of_failure_is_counted_and_wrong() -> None:
     score = evaluate(samples, predictions, partial=True)["words"]
     assert score.metric == "accuracy" and score.score == pytest.approx(1 / 6)
     assert (score.n, score.unparsable, score.missing) == (6, 1, 1)
+    assert score.notes[-1] == "words: '3' has no prediction"
     assert score.others == {"right": 1.0, "absent": None, "errors": 2.0}
 
 
@@ -180,11 +186,31 @@ def test_partial_leaves_out_what_belongs_to_no_sample_and_says_so() -> None:
     assert scores["words"].partial and not scores["other"].partial and "balanced" not in scores
 
 
+def test_a_text_that_nobody_has_read_is_read() -> None:
+    predictions = [
+        Prediction("0", "words", "yes"),
+        Prediction("1", "words", "?"),
+        Prediction("2", "words", "yes", reason="x"),
+    ]
+    score = evaluate([asked(n) for n in range(3)], predictions)["words"]
+    assert (score.score, score.unparsable) == (pytest.approx(1 / 3), 2)
+
+
+def test_an_answer_of_another_kind_is_none_and_a_truth_of_another_kind_an_error() -> None:
+    wrong = Prediction("0", "words", answer=LabelAnswer("yes"))
+    assert evaluate([asked(0)], [wrong])["words"].unparsable == 1
+    sample = Sample("7", "d", "words", "test", answer=LabelAnswer("yes"))
+    with pytest.raises(EvaluationError, match="words: sample 7: answer: words has TextAnswer, not LabelAnswer"):
+        evaluate([sample], [said(7)])
+
+
 def test_what_has_to_be_known_beside_the_number() -> None:
     settings = [{"pack": "omni 2", "model": "a"}, {"pack": "omni 2", "model": "b"}, {"pack": "omni 2", "model": "a"}]
     predictions = [Prediction(str(n), "words", settings=made) for n, made in enumerate(settings)]
     score = evaluate([asked(n) for n in range(3)], predictions)["words"]
     assert (score.version, score.notes, score.partial) == (3, ("by word",), False)
+    with pytest.raises(SchemaError, match="no prediction in it"):
+        read_predictions(os.devnull)
     assert score.settings == {"pack": "omni 2", "model": ["a", "b"]}
 
 

@@ -175,7 +175,7 @@ def predict(
         from crabplus.models.source import Files
         from crabplus.schema import to_json
 
-        samples = [sample for key in _split(keys) for sample in read(data, key, split)]
+        samples = [sample for key in _known(keys) for sample in read(data, key, split)]
         plus = CrabPlus.from_pretrained(model, adapter)
         made = answer(plus.model, WithSource(samples, Files(data)), plus.pack, batch_size, plus.origin)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -207,7 +207,7 @@ def evaluate(
         from crabplus.report.table import score_table
 
         said = read_predictions(predictions)
-        names = _split(keys) if keys else tuple(dict.fromkeys(prediction.task for prediction in said))
+        names = _known(keys) if keys else tuple(dict.fromkeys(prediction.task for prediction in said))
         said = [prediction for prediction in said if prediction.task in names]
         scores = judge([sample for key in names for sample in read(data, key, split)], said, partial=partial)
         write_scores(out, scores)
@@ -294,7 +294,13 @@ class _clear_errors:
 
 
 def _split(keys: str) -> tuple[str, ...]:
-    return tuple(key.strip() for key in keys.split(",") if key.strip())
+    return tuple(dict.fromkeys(key.strip() for key in keys.split(",") if key.strip()))
+
+
+def _known(keys: str) -> tuple[str, ...]:
+    from crabplus.tasks import get_task
+
+    return tuple(get_task(key).key for key in _split(keys))
 
 
 def _take(plugin: Path | None) -> None:

@@ -34,7 +34,8 @@ def evaluate(
     """Score of each task key, in the order in which the keys appear among the samples.
 
     A prediction without a readable answer is counted as unparsable, one that carries an error under
-    ``others["errors"]``, a sample without a prediction as missing; all three are wrong answers and stay in every mean.
+    ``others["errors"]``, a sample without a prediction as missing; all three are no answers and stay in every mean. A
+    prediction with a text and neither answer nor reason is read here, with the default pack.
 
     Args:
         samples: samples with true answers, of one or more keys.
@@ -49,20 +50,23 @@ def evaluate(
             match; names task and id.
     """
     asked, said = _by_name(samples, "samples"), _by_name(predictions, "predictions")
-    if blind := next((sample for sample in asked.values() if sample.answer is None), None):
-        raise EvaluationError(f"{blind.task}: sample {blind.id!r} has no true answer to compare with")
+    for sample in asked.values():
+        _check(sample)
     odd = _mismatches(asked, said)
     if odd and not partial:
-        raise EvaluationError("; ".join(odd.values()) + "; take the data and split that the predictions were made from")
+        raise EvaluationError(
+            "; ".join(odd.values()) + "; take the data and split that the predictions were made from, or score all the "
+            "same with --partial (partial=True)"
+        )
     rows: dict[str, list[Row]] = {}
     for name, sample in asked.items():
         rows.setdefault(sample.task, []).append((sample, said.get(name)))
-    return {key: _score(get_task(key), rows[key], key in odd, rounds, seed) for key in rows}
+    return {key: _score(get_task(key), rows[key], odd.get(key), rounds, seed) for key in rows}
 
 
 def credit(sample: Sample, prediction: Prediction | None) -> float | None:
     """The main metric of its task over this one sample, 0..1; None where the sample has no true answer."""
-    return None if sample.answer is None else _main(get_task(sample.task), [(sample, _answer(prediction))])
+    return None if sample.answer is None else _main(get_task(sample.task), [(sample, _answer(sample, prediction))])
 
 
 def _by_name(records: Iterable[R], kind: str) -> dict[Name, R]:
@@ -91,28 +95,50 @@ def _mismatches(asked: Mapping[Name, Sample], said: Mapping[Name, Prediction]) -
     return {key: "; ".join(words) for key, words in odd.items()}
 
 
-def _answer(prediction: Prediction | None) -> Answer | None:
-    return None if prediction is None or prediction.error is not None else prediction.answer
+def _check(sample: Sample) -> None:
+    if sample.answer is None:
+        raise EvaluationError(
+            f"{sample.task}: sample {sample.id!r} has no true answer to compare with; where the published file holds "
+            f"none, build the split from the original files: crabplus build {sample.task}"
+        )
+    try:
+        get_task(sample.task).check(sample)
+    except ValueError as error:
+        raise EvaluationError(f"{sample.task}: sample {error}") from error
 
 
-def _score(task: Task, rows: Sequence[Row], partial: bool, rounds: int, seed: int) -> Score:
-    pairs = [(sample, _answer(prediction)) for sample, prediction in rows]
+def _answer(sample: Sample, prediction: Prediction | None) -> Answer | None:
+    """The answer of a prediction; one of a kind that the task does not have is none."""
+    if prediction is None or prediction.error is not None:
+        return None
+    task, answer = get_task(sample.task), prediction.answer
+    if answer is None and prediction.reason is None and prediction.text is not None:
+        answer = task.parse(prediction.text, sample)
+    return answer if answer is not None and task.fits(answer, sample) else None
+
+
+def _score(task: Task, rows: Sequence[Row], odd: str | None, rounds: int, seed: int) -> Score:
+    pairs = [(sample, _answer(sample, prediction)) for sample, prediction in rows]
     said = [prediction for _, prediction in rows if prediction is not None]
-    numbers = task.judge(pairs)
+    failed = sum(prediction.error is not None for prediction in said)
+    try:
+        numbers = task.judge(pairs)
+    except ValueError as error:
+        raise EvaluationError(f"{task.key}: {error}") from error
     others = {name: value for name, value in numbers.items() if name != task.metric}
     return Score(
         metric=task.metric,
         score=float(numbers[task.metric] or 0.0),
         constant=_best_constant(task, [sample for sample, _ in rows]),
         n=len(rows),
-        unparsable=sum(prediction.answer is None and prediction.error is None for prediction in said),
+        unparsable=sum(answer is None for _, answer in pairs) - (len(rows) - len(said)) - failed,
         missing=len(rows) - len(said),
         ci95=_interval(task, pairs, rounds, seed),
-        others={**others, "errors": sum(prediction.error is not None for prediction in said)},
+        others={**others, "errors": failed},
         version=task.version,
-        partial=partial,
+        partial=odd is not None,
         settings=_settings(said),
-        notes=task.notes(),
+        notes=(*task.notes(), *([odd] if odd else [])),
     )
 
 
@@ -155,16 +181,18 @@ def read_predictions(path: str | Path) -> list[Prediction]:
     """Predictions from a file with one JSON record per line; blank lines are passed over.
 
     Raises:
-        SchemaError: a line that is no prediction; names file and line.
+        SchemaError: a line that is no prediction, or no line at all; names file and line.
     """
     predictions = []
-    with Path(path).open(encoding="utf-8") as lines:
+    with Path(path).open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 try:
                     predictions.append(from_json(line, Prediction))
                 except SchemaError as error:
                     raise SchemaError(f"{path}, line {number}: {error}") from error
+    if not predictions:
+        raise SchemaError(f"{path}: no prediction in it")
     return predictions
 
 

@@ -270,7 +270,8 @@ def from_json(text: str | bytes | dict[str, Any], kind: type[T] = Sample) -> T: 
     try:
         data = text if isinstance(text, dict) else json.loads(text)
     except json.JSONDecodeError as error:
-        raise SchemaError(f"{kind.__name__}: not JSON: {error}") from error
+        where = f", at {error.doc[error.pos : error.pos + 20]!r}" if error.doc[error.pos :] else ", it ends too soon"
+        raise SchemaError(f"{kind.__name__}: not JSON: {error.msg}{where}") from error
     try:
         return TypeAdapter(kind).validate_python(data)
     except ValidationError as error:

@@ -23,7 +23,16 @@ def test_an_index_without_samples(tmp_path: Path, content: bytes) -> None:
     path = index_path(tmp_path, "ks", "test")
     path.parent.mkdir()
     path.write_bytes(content)
-    assert len(Index(path)) == len(content)
+    assert len(Index(path)) == 0
+
+
+def test_lines_without_anything_on_them_are_passed_over(tmp_path: Path) -> None:
+    path = write(tmp_path, "ks", "test", SAMPLES)
+    path.write_bytes(b"\n" + path.read_bytes().replace(b"\n", b"\n\n") + b"{\n")
+    index = Index(path)
+    assert index[:7] == SAMPLES and len(index) == 8
+    with pytest.raises(SchemaError, match=r"line 16: Sample: not JSON: .*ends too soon|line 16"):
+        index[7]
 
 
 def test_a_last_line_without_its_end_is_read_and_a_damaged_one_named(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crabplus.schema import Answer, Media, Message, Parsed, Part, Sample
+from crabplus.schema import Answer, ChoiceAnswer, Media, Message, Parsed, Part, Sample
 from crabplus.tasks.packs import Pack, default_pack
-from crabplus.tasks.tags import spaced, split_reasoning, tidy
+from crabplus.tasks.tags import spaced, split_reasoning, tidy, without_tags
 
 Pair = tuple[Sample, Answer | None]
 """A sample with its true answer, and what a model answered; None where nothing could be read."""
@@ -23,12 +24,14 @@ class Task(ABC):
         key: name of the task, such as ``ave``; family: the family it belongs to.
         like: a key whose wording is taken where a pack has none for this one.
         version: raised when prompt, target or parser change so that old predictions no longer compare.
+        answers: the class of its answers.
         metric: name of the main metric in what :meth:`judge` returns.
         needs: what the media must offer: ``picture``, ``film`` (pictures over time), ``sound``.
         takes_question: whether a question belongs to each sample.
     """
 
     family: str
+    answers: type[Any]
     metric: str
     needs: frozenset[str] = frozenset()
     takes_question: bool = False
@@ -51,15 +54,30 @@ class Task(ABC):
     def target(self, sample: Sample, pack: Pack | None = None, reasoning: bool = True) -> str:
         """The text that a model should generate, with the reasoning of the sample in front if it has one.
 
+        Tags in the reasoning are left out, since what stands in them would be read as the answer.
+
         Raises:
-            ValueError: the sample has no true answer.
+            ValueError: the sample has no true answer, one of another kind, or one that cannot be written.
         """
         if sample.answer is None:
             raise ValueError(f"{sample.id}: a target needs the true answer, and this sample has none")
+        self.check(sample)
         pack = pack or default_pack()
         answer = self.write(sample.answer, sample, pack)
+        if isinstance(found := self.find(answer, sample, pack), str):
+            raise ValueError(f"{sample.id}: the answer would be written as {answer:.80}, which cannot be read: {found}")
         answer = spaced(answer) if pack.spaced else answer
-        return f"{sample.reasoning} {answer}" if reasoning and sample.reasoning else answer
+        return f"{without_tags(sample.reasoning)} {answer}" if reasoning and sample.reasoning else answer
+
+    def check(self, sample: Sample) -> None:
+        """Raise a ValueError if the true answer of a sample is none that this task can have."""
+        if sample.answer is not None and not self.fits(sample.answer, sample):
+            raise ValueError(f"{sample.id}: answer: {self.key} has {self.answers.__name__}, not {sample.answer}")
+
+    def fits(self, answer: Answer, sample: Sample) -> bool:
+        """Whether an answer is one that this task can have."""
+        index = answer.index if isinstance(answer, ChoiceAnswer) else 0
+        return isinstance(answer, self.answers) and (index == 0 or index < len(sample.options))
 
     def parse(self, text: str, sample: Sample | None = None, pack: Pack | None = None) -> Answer | None:
         """The answer that generated text holds, or None."""
@@ -76,7 +94,11 @@ class Task(ABC):
         """Values for the placeholders of the instruction."""
         options = ", ".join(sample.options)
         choices = pack.choices.format(options=options) if options else ""
-        return {"question": sample.question or "", "options": options, "choices": choices}
+        width, height = pack.canvas
+        return {
+            "question": sample.question or "", "options": options, "choices": choices, "width": str(width),
+            "height": str(height),
+        }  # fmt: skip
 
     def _worded(self, pack: Pack) -> str:
         """The key whose wording is used."""

@@ -18,6 +18,7 @@ class Captioning(Task):
     """
 
     family = "captioning"
+    answers = TextAnswer
     metric = "cider_d"
     needs = frozenset({"film", "sound"})
 

@@ -18,6 +18,7 @@ class Recognition(Task):
     Where a sample has no options, any label is read as it stands.
     """
 
+    answers = LabelAnswer
     needs = frozenset({"film", "sound"})
 
     def __init__(self, key: str, family: str, metric: str, like: str | None = None) -> None:

@@ -10,6 +10,8 @@ from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import read_answer, write_answer
 
 WORDS = ("one", "two")
+_NAMES = "video|sound|audio|clip|option|candidate|number|one"
+_SAID = re.compile(rf"(?:(?:the|{_NAMES}) )*(one|two|1|2|first|second)(?: (?:{_NAMES}))*", re.IGNORECASE)
 _NUMBERS = {"one": 0, "1": 0, "first": 0, "two": 1, "2": 1, "second": 1}
 
 
@@ -17,6 +19,7 @@ class Matching(Task):
     """``a2v``: which of two videos a sound belongs to; ``v2a``: which of two sounds belongs to a video."""
 
     family = "matching"
+    answers = ChoiceAnswer
     metric = "accuracy"
     needs = frozenset({"film", "sound"})
 
@@ -28,8 +31,11 @@ class Matching(Task):
         word, reason = read_answer(text)
         if word is None:
             return reason
-        named = {_NUMBERS[part] for part in re.findall(r"[a-z]+|\d+", word.lower()) if part in _NUMBERS}
-        return ChoiceAnswer(named.pop()) if len(named) == 1 else f"names neither or both of the two: {word:.60}"
+        said = _SAID.fullmatch(word)
+        return ChoiceAnswer(_NUMBERS[said[1].lower()]) if said else f"neither one nor two: {word:.60}"
+
+    def fits(self, answer: Answer, sample: Sample) -> bool:
+        return isinstance(answer, ChoiceAnswer) and answer.index < len(WORDS)
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         return typed_accuracy([sample.answer == answer for sample, answer in pairs], [""] * len(pairs))

@@ -8,9 +8,20 @@ from typing import Annotated
 from zlib import crc32
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 Positive = Annotated[int, Field(gt=0)]
+PLACES = ("question", "options", "choices", "width", "height")
+"""What may stand in braces in an instruction; width and height are those of the canvas."""
+
+
+def _filled(text: str, places: tuple[str, ...]) -> str:
+    """The text, if every brace in it names one of these places."""
+    try:
+        text.format(**dict.fromkeys(places, ""))
+    except (KeyError, ValueError, IndexError, AttributeError) as error:
+        raise ValueError(f"in braces may stand {', '.join(places)}: {type(error).__name__} {error}") from error
+    return text
 
 
 class Wording(BaseModel):
@@ -21,6 +32,11 @@ class Wording(BaseModel):
     lead: str = ""
     instructions: Annotated[tuple[str, ...], Field(min_length=1)]
     frames: Positive | None = None
+
+    @field_validator("instructions")
+    @classmethod
+    def _instructions(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_filled(text, PLACES) for text in texts)
 
 
 class Pack(BaseModel):
@@ -49,6 +65,11 @@ class Pack(BaseModel):
     system: str = ""
     choices: str = ""
     keys: dict[str, Wording]
+
+    @field_validator("choices")
+    @classmethod
+    def _choices(cls, text: str) -> str:
+        return _filled(text, ("options",))
 
     @property
     def digest(self) -> str:
@@ -83,8 +104,13 @@ def load_pack(path: str | Path) -> Pack:
     """
     try:
         return Pack.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ValueError(f"{path}: not a pack: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not YAML: {error}") from error
+    except ValidationError as error:
+        wrong = (
+            f"{'.'.join(map(str, e['loc'])) or 'pack'}: {e['msg']}, got {e['input']!r:.60}" for e in error.errors()
+        )
+        raise ValueError(f"{path}: not a pack: {'; '.join(wrong)}") from error
 
 
 @cache

@@ -16,6 +16,7 @@ class Perception(Task):
     """Heard: ``frog from 3 to 7, bell from 0 to 5``. Seen: ``blue frog at 3 14 10 21``. Else plain words."""
 
     family = "perception"
+    answers = object
     metric = "exact"
 
     def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:

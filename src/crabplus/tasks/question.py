@@ -1,5 +1,6 @@
 """Question answering about what is seen and heard."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 
@@ -10,13 +11,21 @@ from crabplus.tasks.base import Pair, Task
 from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import read_answer, write_answer
 
-_LETTER = re.compile(r"\(?([A-Za-z])(?:[).:] ?|$)(.*)")
+_LETTER = re.compile(r"(?:(?:option|answer|choice) )?[(\[]?([A-Za-z])(?:[)\].:,]+ ?| |$)(.*)", re.IGNORECASE)
+_COUNTS = dict(
+    zip(
+        map(str, range(11)),
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
+        strict=True,
+    )
+)
 
 
 class MusicQuestion(Task):
     """``avqa``: a question with an answer of one word; ``meta["type"]`` holds its modality and kind."""
 
     family = "question answering"
+    answers = TextAnswer
     metric = "accuracy"
     takes_question = True
 
@@ -26,7 +35,7 @@ class MusicQuestion(Task):
 
     def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
         word, reason = read_answer(text)
-        return TextAnswer(word) if word else reason
+        return TextAnswer(_COUNTS.get(word, word)) if word else reason
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         right = [_word(answer) == _word(sample.answer) and answer is not None for sample, answer in pairs]
@@ -44,6 +53,7 @@ class ChoiceQuestion(Task):
     """
 
     family = "question answering"
+    answers = ChoiceAnswer
     metric = "accuracy"
     needs = frozenset({"film", "sound"})
     takes_question = True
@@ -86,7 +96,11 @@ def _word(answer: Answer | None) -> str:
 
 
 def _type(sample: Sample) -> tuple[str, str]:
-    modality, kind = sample.meta.get("type", ("Audio-Visual", "Other"))
+    found = sample.meta.get("type", ("Audio-Visual", "Other"))
+    try:
+        modality, kind = json.loads(found) if isinstance(found, str) else found
+    except (ValueError, TypeError):
+        raise ValueError(f"{sample.id}: meta.type: a pair of modality and kind wanted, got {found!r:.60}") from None
     return str(modality), str(kind)
 
 

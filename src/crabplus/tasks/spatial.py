@@ -10,7 +10,7 @@ from crabplus.metrics.avsbench import plain_frames
 from crabplus.schema import Answer, Box, Object, ObjectsAnswer, Sample
 from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.tasks.packs import Pack
-from crabplus.tasks.tags import read_object, read_objects, read_truth, to_units, write_answer, write_object
+from crabplus.tasks.tags import read_answer, read_object, read_objects, read_truth, to_units, write_answer, write_object
 
 SIDE = 56  # pixels of the grid on which boxes are compared as masks
 STEPS = 5  # constant boxes are looked for on a grid of so many positions each way
@@ -20,6 +20,7 @@ class SourceGrounding(Task):
     """``arig``: name and box of the thing in a picture that makes the sound."""
 
     family = "spatial localisation"
+    answers = ObjectsAnswer
     metric = "iou_0.5"
     needs = frozenset({"picture", "sound"})
 
@@ -53,6 +54,7 @@ class SourceMasks(Task):
     """
 
     family = "spatial localisation"
+    answers = ObjectsAnswer
     metric = "box_jaccard"
     needs = frozenset({"picture", "sound"})
 
@@ -92,6 +94,8 @@ class Referring(SourceMasks):
         things, unread = read_objects(text, pack.canvas)
         if there is False:
             return ObjectsAnswer(present=False)
+        if there is None and read_answer(text)[0]:
+            return unsaid
         if things:  # a box says that the thing is there, whether or not the word does
             return ObjectsAnswer(tuple(things))
         return (unread or "true, and no box") if there else unsaid

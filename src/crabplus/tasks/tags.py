@@ -16,25 +16,35 @@ Every reader takes any text, in time linear in its length, and gives what it fou
 """
 
 import re
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, zip_longest
 
 from crabplus.schema import Box, Event, Modality, Object, Point
 
 Canvas = tuple[int, int]
 
 _NUMBER = r" ?(-?\d{1,7}(?:\.\d{1,7})?) ?"  # spaces have been drawn together, digits have an end: no long way back
-_RANGE = re.compile(rf"\({_NUMBER}(?:[ ,;-]|to){_NUMBER}\)")
-_RANGE_TAG = re.compile(rf"< ?range ?> ?\(?{_NUMBER}(?:[ ,;-]|to){_NUMBER}\)? ?<", re.IGNORECASE)
+_TIME = rf"{_NUMBER}(?:s(?:ec(?:ond)?s?)? ?)?"
+_RANGE = re.compile(rf"[(\[]{_TIME}(?:[ ,;-]|to|until){_TIME}[)\]]", re.IGNORECASE)
+_RANGE_TAG = re.compile(rf"< ?range ?> ?\(?{_TIME}(?:[ ,;-]|to|until){_TIME}\)? ?<", re.IGNORECASE)
+_BARE_RANGE = re.compile(rf"(?<![\d.]){_TIME}(?:-|to|until){_TIME}(?![\d.])", re.IGNORECASE)
+_BEHIND = re.compile(rf"< ?/ ?\w+ ?> ?,? ?((?:{_RANGE.pattern}[ ,]?)+)", re.IGNORECASE)
 _PAIR = re.compile(rf"[(\[]{_NUMBER}[, ]{_NUMBER}[)\]]")
-_CORNERS = re.compile(rf"{_PAIR.pattern}[ ,]*{_PAIR.pattern}")
+_CORNERS = re.compile(rf"{_PAIR.pattern} ?(?:,|-|to|and)? ?{_PAIR.pattern}")
 _FOUR = re.compile(rf"[(\[]{_NUMBER}[, ]{_NUMBER}[, ]{_NUMBER}[, ]{_NUMBER}[)\]]")
+_BOX = re.compile(rf"{_FOUR.pattern}|{_CORNERS.pattern}")
+_LETTER = re.compile(r"[^\W\d_]")
+_LEADS_TO_TIME = re.compile(r"[\s,:;]*\b(?:from|at|between|during)[\s,:;]*$", re.IGNORECASE)
+_TRUTH = re.compile(r"\W*(true|yes|false|no)\b", re.IGNORECASE)
 _TAGS = "answer|event|audio|visual|obj|caption"
 _WHOLE_TAG = re.compile(rf"<({_TAGS})>.*?</\1>")
 _FIRST_TAG = re.compile(rf"< ?(?:{_TAGS}|audio_event|visual_event) ?>", re.IGNORECASE)
 _ANY_TAG = re.compile(rf"< ?/? ?(?:{_TAGS}|audio_event|visual_event) ?>", re.IGNORECASE)
 _NO_BOX = "no <obj> tag with a box in it"
-_TRUE, _FALSE = ("true", "yes"), ("false", "no")
+_NOTHING = ("", "none", "nothing", "no event", "no events", "n/a")
+_DECOR = ' *`"'  # what marks a word in other formats
+_SIGNS = str.maketrans("（）［］，；：。！–—“”＜＞", '()[],;:.!--""<>')
+_TOKEN = re.compile(r"<\|[^<>|]{1,40}\|>")
 
 
 def tidy(text: str) -> str:
@@ -42,9 +52,28 @@ def tidy(text: str) -> str:
     return " ".join(text.encode("utf-8", "replace").decode().split())
 
 
+def loose(text: str) -> str:
+    """Tidy text with plain brackets and commas for their full-width kin, without special tokens of a chat.
+
+    Qwen's own tokens for a thing and its box become the tags that are used here.
+    """
+    text = tidy(text).translate(_SIGNS)
+    if "<|box_start|>" in text:
+        named = "<|object_ref_start|>" in text
+        text = text.replace("<|object_ref_start|>", "<obj>").replace("<|box_end|>", "</obj>")
+        text = text.replace("<|box_start|>", " " if named else "<obj>")
+    return _TOKEN.sub("", text)
+
+
+def without_tags(text: str) -> str:
+    """Reasoning without the tags of answers, which would be read as one."""
+    return tidy(_ANY_TAG.sub(" ", text))
+
+
 def plain(label: str) -> str:
-    """The one form in which labels are compared: lower case, ``_`` and ``-`` as spaces, single spaces."""
-    return " ".join(label.replace("_", " ").replace("-", " ").lower().split())
+    """The one form in which labels are compared: lower case, words apart at ``_``, ``-`` and withinWords."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label)
+    return " ".join(parted.replace("_", " ").replace("-", " ").lower().split())
 
 
 def split_reasoning(text: str) -> str | None:
@@ -77,7 +106,7 @@ def write_answer(word: str) -> str:
 
 def read_answer(text: str) -> tuple[str | None, str]:
     """The word of the last answer tag and, where there is none, the reason."""
-    words = [word.rstrip(".").strip() for word in _inside("answer", tidy(text))]
+    words = [word.strip(_DECOR).rstrip(".! ").strip(_DECOR) for word in _inside("answer", loose(text))]
     words = [word for word in words if word]
     return (words[-1], "") if words else (None, "no <answer> tag with text in it")
 
@@ -87,8 +116,8 @@ def read_truth(text: str) -> tuple[bool | None, str]:
     word, reason = read_answer(text)
     if word is None:
         return None, reason
-    said = word.lower()
-    return (said in _TRUE, "") if said in (*_TRUE, *_FALSE) else (None, f"neither true nor false: {word:.40}")
+    said = _TRUTH.match(word)
+    return (said[1].lower() in ("true", "yes"), "") if said else (None, f"neither true nor false: {word:.40}")
 
 
 def write_caption(caption: str) -> str:
@@ -98,7 +127,7 @@ def write_caption(caption: str) -> str:
 
 def read_caption(text: str) -> tuple[str | None, str]:
     """The last caption tag that is not empty; the whole text where there is no such tag."""
-    text = tidy(text)
+    text = tidy(_TOKEN.sub("", text))
     captions = [caption for caption in _inside("caption", text) if caption]
     found = captions[-1] if captions else "" if _inside("caption", text) else text
     return (found, "") if found else (None, "empty text")
@@ -108,8 +137,13 @@ def write_events(events: Sequence[Event], tag: str = "event") -> str:
     """``<event>label, (start end)(start end)</event>`` for each label, as they come; else one empty tag."""
     ranges: dict[str, str] = {}
     for event in events:
-        ranges[event.label] = ranges.get(event.label, "") + f"({number(event.start)} {number(event.end)})"
+        ranges[event.label] = ranges.get(event.label, "") + _range(event.start, event.end)
     return "".join(f"<{tag}>{label}, {spans}</{tag}>" for label, spans in ranges.items()) or f"<{tag}></{tag}>"
+
+
+def _range(start: float, end: float) -> str:
+    short = number(start) == number(end)  # an event shorter than a tenth of a second keeps its length
+    return f"({start:g} {end:g})" if short else f"({number(start)} {number(end)})"
 
 
 def read_events(text: str) -> tuple[list[Event], str]:
@@ -117,7 +151,7 @@ def read_events(text: str) -> tuple[list[Event], str]:
 
     No events and no reason: the tags are there and empty, which says that nothing happens.
     """
-    return _events(tidy(text), "event", "audio-visual")
+    return _events(loose(text), "event", "audio-visual")
 
 
 def write_sense_events(events: Sequence[Event]) -> str:
@@ -129,7 +163,7 @@ def write_sense_events(events: Sequence[Event]) -> str:
 
 def read_sense_events(text: str) -> tuple[list[Event], str]:
     """The events in audio and in visual tags, or the reason why nothing could be read; see :func:`read_events`."""
-    text = tidy(text)
+    text = loose(text)
     heard, no_sound = _events(text, "audio|audio_event", "audio")
     seen, no_sight = _events(text, "visual|visual_event", "visual")
     unread = no_sound and no_sight
@@ -142,20 +176,37 @@ def _events(text: str, tag: str, modality: Modality) -> tuple[list[Event], str]:
         return [], f"no <{tag}> tag"
     events, empty = [], True
     for block in blocks:
-        label, ranges = _label_and_ranges(_FIRST_TAG.split(block, maxsplit=1)[0])
-        empty = empty and not label and not ranges
-        for start, end in ranges if label else ():
-            if 0 <= float(start) < float(end):
+        inside, ranged = _ranged(_FIRST_TAG.split(block, maxsplit=1)[0])
+        empty = empty and plain(inside) in _NOTHING
+        for label, start, end in ranged:
+            if label and 0 <= float(start) < float(end):
                 events.append(Event(label, float(start), float(end), modality))
     return events, "" if events or empty else f"no <{tag}> tag with a label and a time range (start end)"
 
 
-def _label_and_ranges(block: str) -> tuple[str, list[tuple[str, str]]]:
-    """Label and ranges of what follows an event tag; ranges may stand behind it in range tags of their own."""
+def _ranged(block: str) -> tuple[str, list[tuple[str, str, str]]]:
+    """What stands in an event tag, and its labels with their ranges.
+
+    Ranges may be without brackets, or behind the tag: bare or in range tags of their own.
+    """
     inside = _ANY_TAG.split(block, maxsplit=1)[0].strip()
-    first = _RANGE.search(inside)
-    label = (inside[: first.start()] if first else inside).strip().rstrip(",").strip()
-    return label, _RANGE.findall(inside) if first else _RANGE_TAG.findall(block)
+    ranges = list(_RANGE.finditer(inside)) or list(_BARE_RANGE.finditer(inside))
+    if not ranges:
+        label, behind = _label(inside), _BEHIND.search(block)
+        later = _RANGE_TAG.findall(block) or (_RANGE.findall(behind[1]) if behind else [])
+        return inside, [(label, start, end) for start, end in later]
+    found, label, before = [], "", 0
+    for match in ranges:  # a further label between two ranges begins a further event
+        label = _label(inside[before : match.start()]) or label
+        found.append((label, match[1], match[2]))
+        before = match.end()
+    return inside, found
+
+
+def _label(text: str) -> str:
+    """A label without the signs around it; empty where there is no letter."""
+    text = _LEADS_TO_TIME.sub("", text).strip(_DECOR + ",:;").removesuffix("(").rstrip(_DECOR + ",:;")
+    return text if _LETTER.search(text) else ""
 
 
 def to_units(box: Box, canvas: Canvas) -> tuple[int, int, int, int]:
@@ -186,27 +237,22 @@ def read_objects(text: str, canvas: Canvas) -> tuple[list[Object], str]:
     What reaches over the edge of the canvas is cut off there; boxes and points that lie outside of it are none. Where
     there is no obj tag, boxes written ``[x1,y1,x2,y2]`` are read from the bare text, each with the points behind it.
     """
-    text = tidy(text)
+    text = loose(text)
     blocks = _inside("obj", text)
     if not blocks:
         starts = [match.start() for match in _FOUR.finditer(text) if match.group(0)[0] == "["]
         blocks = [text[start:end] for start, end in pairwise([*starts, len(text)])]
     if not blocks:
         return [], _NO_BOX
-    found, outside = [], ""
-    for block in blocks:
-        place = _place(block)
-        if place is None:
-            continue
-        start, corners, rest = place
+    found, unusable = [], ""
+    for label, corners, rest in (thing for block in blocks for thing in _things(block)):
         box = _box(corners, canvas)
         if box is None:
-            outside = f"box outside the canvas: {', '.join(map(number, corners))}"
-            continue
-        label = block[:start].strip().rstrip(",:").strip()
-        found.append(Object(label or "object", box, _points(rest, canvas)))
-    said = found or not any(blocks)
-    return found, "" if said else outside or _NO_BOX
+            unusable = f"box outside the canvas or without extent: {', '.join(map(number, corners))}"
+        else:
+            found.append(Object(label or "object", box, _points(rest, canvas)))
+    said = found or all(plain(block) in _NOTHING for block in blocks)
+    return found, "" if said else unusable or _NO_BOX
 
 
 def read_object(text: str, canvas: Canvas) -> tuple[Object | None, str]:
@@ -215,13 +261,18 @@ def read_object(text: str, canvas: Canvas) -> tuple[Object | None, str]:
     return (found[-1], "") if found else (None, reason or _NO_BOX)
 
 
-def _place(block: str) -> tuple[int, list[float], str] | None:
-    """Where the box of a block begins, its four numbers, and what stands behind it."""
-    found = [match for match in (_FOUR.search(block), _CORNERS.search(block)) if match]
-    if not found:
-        return None
-    first = min(found, key=lambda match: match.start())
-    return first.start(), [float(value) for value in first.groups()], block[first.end() :]
+def _things(block: str) -> Iterator[tuple[str, list[float], str]]:
+    """Label, box and what stands behind it of every thing in a block; words between two boxes begin a further thing."""
+    begun: list[tuple[str, re.Match[str]]] = []
+    before = 0
+    for match in _BOX.finditer(block):
+        between = block[before : match.start()]
+        if not begun or _LETTER.search(between):
+            begun.append((_label(between), match))
+        before = match.end()
+    for (label, match), following in zip_longest(begun, begun[1:]):
+        corners = [float(value) for value in match.groups() if value is not None]
+        yield label, corners, block[match.end() : following[1].start() if following else len(block)]
 
 
 def _points(text: str, canvas: Canvas) -> tuple[Point, ...]:

@@ -15,6 +15,7 @@ from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import plain, read_events, read_sense_events, write_events, write_sense_events
 
 COMMON = 4  # of so many labels it is tried whether they make the best constant answer
+_BACKGROUND = "no answer counts as ten seconds of background, as in the official metric"
 SEGMENTS = 10  # one-second segments of a clip of AVE and of LLP
 
 
@@ -22,6 +23,7 @@ class AudioVisualEvents(Task):
     """Events with their times; without more said, those that are both seen and heard."""
 
     family = "temporal localisation"
+    answers = EventsAnswer
     needs = frozenset({"film", "sound"})
 
     def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
@@ -47,6 +49,14 @@ class OneEvent(AudioVisualEvents):
     """``ave``: the one event that is both seen and heard, scored on the ten seconds of the clip."""
 
     metric = "segment_accuracy"
+
+    def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
+        """The last event that is named, with all its times: what comes before it was thinking aloud."""
+        events, reason = read_events(text)
+        return reason or EventsAnswer(tuple(event for event in events if event.label == events[-1].label))
+
+    def notes(self) -> tuple[str, ...]:
+        return (_BACKGROUND,)
 
     def longest(self, samples: Sequence[Sample]) -> float:
         return SEGMENTS
@@ -75,6 +85,9 @@ class SensesApart(AudioVisualEvents):
     """``avvp``: what is heard and what is seen, each with its times, scored on the ten seconds of the clip."""
 
     metric = "segment_smaller"
+
+    def notes(self) -> tuple[str, ...]:
+        return ("no answer counts as silence and darkness, as in the official metric",)
 
     def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
         assert isinstance(answer, EventsAnswer)

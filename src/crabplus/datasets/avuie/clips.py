@@ -66,7 +66,7 @@ def _recognition(truth: str, target: str = "label", test: bool = True) -> Layout
     def write(sample: Sample) -> Record:
         return {**clip_paths(sample), truth: true(sample, LabelAnswer).label}
 
-    return Layout((truth, *CLIP), (truth, *CLIP) if test else None, target, read, write)
+    return Layout((truth, *CLIP), (truth, *CLIP) if test else None, target, read, write, label=truth)
 
 
 def _music_question(fields: Fields) -> Record:

@@ -1,5 +1,6 @@
 """What the published files of all keys have in common: records with their fields, and the media that they name."""
 
+import math
 import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,9 +42,12 @@ class Fields:
     def number(self, name: str) -> float:
         """A number, or a text that is one."""
         try:
-            return float(self.text(name))
+            value = float(self.text(name))
         except ValueError:
-            raise SchemaError(f"{name}: a number wanted, got {self.values[name]!r:.80}") from None
+            value = math.nan
+        if not math.isfinite(value):
+            raise SchemaError(f"{name}: a number wanted, got {self.values[name]!r:.80}")
+        return value
 
     def path(self, name: str, folder: str = "") -> str:
         """A media file, from a path below a folder of the key to one below the data folder."""
@@ -68,8 +72,8 @@ class Layout:
     """Fields of the training and of the test file, how a record becomes fields of a sample, and a sample a record.
 
     ``test`` is None where no test file is published; ``optional`` fields may be there. ``target`` names the field of
-    the training file that holds the target text. Records are written from what the sample says and, where it does
-    not say a thing, from its ``meta``.
+    the training file that holds the target text, ``label`` that of the one label that is the answer. Records are
+    written from what the sample says and, where it does not say a thing, from its ``meta``.
     """
 
     train: tuple[str, ...]
@@ -78,6 +82,7 @@ class Layout:
     read: Callable[[Fields], dict[str, Any]]
     write: Callable[[Sample], Record]
     optional: tuple[str, ...] = ()
+    label: str | None = None
 
     def names(self, split: str) -> tuple[str, ...]:
         """Fields of a split."""

@@ -26,7 +26,10 @@ class Index(Sequence[Sample]):
         ends = np.flatnonzero(np.frombuffer(self._map, np.uint8) == ord("\n")) if not empty else np.empty(0, np.int64)
         if not empty and (not len(ends) or ends[-1] != len(self._map) - 1):
             ends = np.append(ends, len(self._map))
-        self._ends = ends.astype(np.int64)
+        starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+        kept = ends > starts  # lines without anything on them are none
+        self._lines = np.flatnonzero(kept) + 1
+        self._starts, self._ends = starts[kept].astype(np.int64), ends[kept].astype(np.int64)
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -39,11 +42,11 @@ class Index(Sequence[Sample]):
         if isinstance(number, slice):
             return [self[n] for n in range(*number.indices(len(self)))]
         n = range(len(self))[number]
-        line = self._map[int(self._ends[n - 1]) + 1 if n else 0 : int(self._ends[n])]
+        line = self._map[int(self._starts[n]) : int(self._ends[n])]
         try:
             return from_json(line, Sample)
         except SchemaError as error:
-            raise SchemaError(f"{self.path}, line {n + 1}: {error}") from error
+            raise SchemaError(f"{self.path}, line {self._lines[n]}: {error}") from error
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[n] for n in range(len(self)))

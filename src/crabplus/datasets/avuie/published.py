@@ -39,7 +39,7 @@ def read_published(root: str | Path, key: str, split: str, strict: bool = True) 
 
     A sample is named by the id that its record holds; a name that comes again gets ``-2``, ``-3`` and so on. Fields
     that only the dataset knows are kept in ``meta``. Where the truth is not in the file (masks, dense events of
-    ``avvp``), ``answer`` is None.
+    ``avvp``), ``answer`` is None. The labels that occur in a file of actions or emotions are its vocabulary.
 
     Args:
         root: folder that holds ``<key>/<split>.json``; key: task key; split: ``train`` or ``test``.
@@ -55,12 +55,14 @@ def read_published(root: str | Path, key: str, split: str, strict: bool = True) 
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise SchemaError(f"{path}: {'; '.join(problems[:SHOWN])}{more}")
     taken: set[str] = set()
+    labels = _vocabulary(loaded, layout)
     for number, record in enumerate(loaded):
         try:
             fields = Fields(record, key, split)
             found = layout.read(fields)
             name = next(name for name in _names(found["id"]) if name not in taken)
-            sample = Sample(**{**found, "id": name}, dataset="avuie", task=key, split=split)
+            fixed = {"id": name, "dataset": "avuie", "task": key, "split": split}
+            sample = Sample(**{**found, **({"options": labels} if labels else {}), **fixed})
             sample = _reasoned(sample, layout.target, fields.text(layout.target)) if split == "train" else sample
         except (SchemaError, ValidationError) as error:
             raise SchemaError(f"{path}: record {number}, {_problem(error)}") from error
@@ -69,7 +71,10 @@ def read_published(root: str | Path, key: str, split: str, strict: bool = True) 
 
 
 def write_published(root: str | Path, key: str, split: str, samples: Iterable[Sample]) -> Path:
-    """Write samples as a published file; it appears whole or not at all. What is read from it says the same.
+    """Write samples as a published file; it appears whole or not at all.
+
+    The layout has no place for some things, which are not written: datasets, vocabularies, reasoning in test files, and
+    the truth of ``avvp``, ``s4``, ``ms3`` and ``ref_avs`` in test files, which upstream takes from elsewhere.
 
     Raises:
         SchemaError: a sample that the layout cannot hold; names sample and field.
@@ -123,6 +128,11 @@ def _odd(record: dict[str, Any], layout: Layout, split: str, strict: bool) -> li
     missing = [f"{name}: is missing" for name in wanted if name not in record]
     unknown = [name for name in record if name not in (*wanted, *layout.optional)] if strict else []
     return missing + [f"{name}: is no field of this file (strict=False keeps it in meta)" for name in unknown]
+
+
+def _vocabulary(records: list[dict[str, Any]], layout: Layout) -> tuple[str, ...]:
+    """The labels of a file, in order of the alphabet, where its answers are labels."""
+    return tuple(sorted({str(record[layout.label]).strip() for record in records})) if layout.label else ()
 
 
 def _reasoned(sample: Sample, target: str, text: str) -> Sample:
