@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crabplus.schema import Answer, ChoiceAnswer, Media, Message, Parsed, Part, Sample
+from crabplus.schema import (
+    Answer,
+    ChoiceAnswer,
+    EventsAnswer,
+    Media,
+    Message,
+    ObjectsAnswer,
+    Parsed,
+    Part,
+    Sample,
+)  # fmt: skip
 from crabplus.tasks.packs import Pack, default_pack
 from crabplus.tasks.tags import spaced, split_reasoning, tidy, without_tags
 
@@ -64,8 +74,11 @@ class Task(ABC):
         self.check(sample)
         pack = pack or default_pack()
         answer = self.write(sample.answer, sample, pack)
-        if isinstance(found := self.find(answer, sample, pack), str):
+        found = self.find(answer, sample, pack)
+        if isinstance(found, str):
             raise ValueError(f"{sample.id}: the answer would be written as {answer:.80}, which cannot be read: {found}")
+        if isinstance(found, EventsAnswer | ObjectsAnswer) and self.write(found, sample, pack) != answer:
+            raise ValueError(f"{sample.id}: the answer would be written as {answer:.80}, which reads as {found}")
         answer = spaced(answer) if pack.spaced else answer
         return f"{without_tags(sample.reasoning)} {answer}" if reasoning and sample.reasoning else answer
 

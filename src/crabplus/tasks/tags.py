@@ -268,7 +268,7 @@ def _things(block: str) -> Iterator[tuple[str, list[float], str]]:
     for match in _BOX.finditer(block):
         between = block[before : match.start()]
         if not begun or _LETTER.search(between):
-            begun.append((_label(between), match))
+            begun.append((_label(_PAIR.sub(" ", between)), match))
         before = match.end()
     for (label, match), following in zip_longest(begun, begun[1:]):
         corners = [float(value) for value in match.groups() if value is not None]
