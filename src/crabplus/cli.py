@@ -44,6 +44,7 @@ Model = Annotated[str, typer.Option(help="'tiny' for the shipped model, a folder
 Adapter = Annotated[str | None, typer.Option(help="Folder of an adapter; 'none' for the bare base.")]
 Data = Annotated[Path, typer.Option(help="AV-UIE v2 folder.")]
 Split = Annotated[str, typer.Option(help="Split of the data.")]
+PackFile = Annotated[Path | None, typer.Option("--pack", help="Wording pack (YAML); default: the model's own.")]
 Plugin = Annotated[Path | None, typer.Option(help="Python file with a dataset, and perhaps a task, of your own.")]
 
 
@@ -81,15 +82,18 @@ def ask(
     end: Annotated[float | None, typer.Option(help="Window in seconds: end.")] = None,
     model: Model = "tiny",
     adapter: Adapter = None,
+    pack: PackFile = None,
     json: Annotated[bool, typer.Option("--json", help="Print the prediction as JSON.")] = False,
 ) -> None:
     """Ask a model about one media file."""
     with _clear_errors():
         from crabplus.api import CrabPlus, media_for, pack_for
         from crabplus.schema import to_json
+        from crabplus.tasks import load_pack
 
-        media_for(task, file, sound, start, end, pack_for(model).longest)  # refuse before the model loads
-        plus = CrabPlus.from_pretrained(model, adapter)
+        chosen = load_pack(pack) if pack else pack_for(model)
+        media_for(task, file, sound, start, end, chosen.longest)  # refuse before the model loads
+        plus = CrabPlus.from_pretrained(model, adapter, pack=pack)
         made = plus.ask(file, task=task, question=question, sound=sound, start=start, end=end)
     typer.echo(to_json(made) if json else _in_words(made))
 
@@ -163,6 +167,7 @@ def predict(
     model: Model = "tiny",
     adapter: Adapter = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 8,
+    pack: PackFile = None,
     plugin: Plugin = None,
 ) -> None:
     """Answer every sample of a data folder."""
@@ -176,7 +181,7 @@ def predict(
         from crabplus.schema import to_json
 
         samples = [sample for key in _known(keys) for sample in read(data, key, split)]
-        plus = CrabPlus.from_pretrained(model, adapter)
+        plus = CrabPlus.from_pretrained(model, adapter, pack=pack)
         made = answer(plus.model, WithSource(samples, Files(data)), plus.pack, batch_size, plus.origin)
         out.parent.mkdir(parents=True, exist_ok=True)
         with out.open("w", encoding="utf-8") as file:
