@@ -24,7 +24,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"schema", "media"},
     "datasets": {"schema", "media", "tasks"},
     "tidepool": {"schema", "media", "tasks", "datasets"},
-    "reasoning": {"schema", "media", "tasks"},
+    # reasoning reads an index and puts what was written back into it
+    "reasoning": {"schema", "media", "tasks", "datasets"},
     "data": {"schema", "media", "tasks", "datasets", "models"},
     "config": set(),
     # generate writes Prediction records

@@ -159,6 +159,46 @@ def build_original(
 
 
 @app.command()
+def annotate(
+    data: Data,
+    keys: Keys,
+    split: Split = "train",
+    teacher: Annotated[str, typer.Option(help="'template', or the name of a model behind --url.")] = "template",
+    url: Annotated[str | None, typer.Option(help="OpenAI-compatible endpoint; its key is OPENAI_API_KEY.")] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Pictures of a video that are sent.")] = 8,
+    sound: Annotated[bool, typer.Option(help="Send the sound.")] = True,
+    attempts: Annotated[int, typer.Option(min=1, help="Attempts for a sample.")] = 3,
+    concurrency: Annotated[int, typer.Option(min=1, help="Calls at a time.")] = 8,
+    budget: Annotated[float | None, typer.Option(help="Stop when the calls have cost so much.")] = None,
+    price_in: Annotated[float, typer.Option(help="Price of a million tokens sent.")] = 0.0,
+    price_out: Annotated[float, typer.Option(help="Price of a million tokens written.")] = 0.0,
+    audit: Annotated[Path | None, typer.Option(help="Page with 2 % of the samples, to look through.")] = None,
+    plugin: Plugin = None,
+) -> None:
+    """Write explicit reasoning that leads to the true answers of a data folder."""
+    with _clear_errors():
+        from crabplus.models.source import Files
+        from crabplus.reasoning.annotate import Rules
+        from crabplus.reasoning.folder import annotate_folder, audit_cards
+        from crabplus.reasoning.teacher import Endpoint, by_template
+        from crabplus.report.html import write_gallery
+
+        _take(plugin)
+        asked = (
+            by_template if teacher == "template" else Endpoint(teacher, Files(data), url, frames=frames, sound=sound)
+        )
+        rules = Rules(attempts, concurrency, budget, price_in, price_out)
+        shown = []
+        for key in _known(keys):
+            made = annotate_folder(data, key, split, asked, teacher, rules, _track)
+            typer.echo(made.words)
+            shown += audit_cards(data, key, split) if audit else []
+        if audit:
+            write_gallery(audit, *_audited(shown, data), title=f"Reasoning in {data.name}")
+            typer.echo(f"audit: {audit}")
+
+
+@app.command()
 def predict(
     data: Data,
     keys: Keys,
@@ -264,6 +304,17 @@ def ls_datasets(plugin: Plugin = None) -> None:
             options = "; ".join(f"{name}: {', '.join(choices[:5])}" for name, choices in dataset.options.items())
             table.add_row(key, dataset.name, splits, options, dataset.licence, dataset.homepage)
         Console().print(table)
+
+
+def _audited(samples: list[Any], folder: Path) -> Any:
+    from itertools import groupby
+
+    from crabplus.datasets.summary import summarise
+    from crabplus.report.html import Card
+
+    groups = groupby(samples, key=lambda sample: (sample.task, sample.split))
+    summaries = [summarise(key, split, group) for (key, split), group in groups]
+    return summaries, [Card(sample, None, folder, asked=False) for sample in samples]
 
 
 def _gallery(folder: Path, page: Path, summaries: Any, count: int) -> None:

@@ -125,14 +125,14 @@ def test_a_run_that_was_ended_goes_on(root: Path, tmp_path: Path, monkeypatch: p
 
     with pytest.raises(KeyboardInterrupt):
         build(get_dataset("ave"), root, out, ["train"], workers=1, track=ended)
-    journal = out / "ave" / "media-train.jsonl"
+    journal = out / "ave" / "journal" / "media-train.jsonl"
     assert len(journal.read_text().splitlines()) == 1 and not index_path(out, "ave", "train").exists()
     journal.write_text(journal.read_text() + '{"path": "AVE/zZyYx')  # killed while it wrote
     seen = []
     monkeypatch.setattr(media_list._Lookers, "_entry", _recorded(media_list._Lookers._entry, seen))
     build(get_dataset("ave"), root, out, ["train"])
     assert "AVE/aAbBcCdDeEf.mp4" not in seen and len(seen) == 2
-    for name in ("train.jsonl", "media-train.jsonl"):
+    for name in ("train.jsonl", "journal/media-train.jsonl"):
         assert (out / "ave" / name).read_bytes() == (whole / "ave" / name).read_bytes()
 
 
@@ -150,7 +150,7 @@ def test_a_file_that_changed_is_looked_at_again(root: Path, tmp_path: Path, film
     shutil.copy(film, root / "AVE" / "zZyYxXwWvVu.mp4")
     shutil.copy(film, root / "AVE" / "00000000000.mp4")
     assert build(get_dataset("ave"), root, out, ["train"]).splits["train"].written == 4
-    entries = [json.loads(line) for line in (out / "ave" / "media-train.jsonl").read_text().splitlines()]
+    entries = [json.loads(line) for line in (out / "ave" / "journal" / "media-train.jsonl").read_text().splitlines()]
     assert len({entry["hash"] for entry in entries}) == 1
 
 

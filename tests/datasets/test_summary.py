@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
         tmp_path, "ave", "train", [sample("1", "ave", answer=EventsAnswer((Event("Bark", 0, 1), Event("Bark", 2, 3))))]
     )
     write(tmp_path, "arig", "train", [sample("1", "arig", answer=ObjectsAnswer((Object("dog", (0, 0, 1, 1)),)))])
-    (tmp_path / "ks" / "media-train.jsonl").write_text("{}\n")
+    (tmp_path / "ks" / "train.1-of-2.jsonl").write_text("{}\n")
     return tmp_path
 
 

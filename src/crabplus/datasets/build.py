@@ -124,7 +124,7 @@ def _look(
 ) -> dict[str, Entry]:  # fmt: skip
     paths = dict.fromkeys(item.path for s in _part(dataset, root, split, block) for item in s.media)
     part = "" if shard[1] == 1 else f".{shard[0] + 1}-of-{shard[1]}"
-    return look(root, list(paths), out / dataset.key / f"media-{split}{part}.jsonl", workers, track)
+    return look(root, list(paths), out / dataset.key / "journal" / f"media-{split}{part}.jsonl", workers, track)
 
 
 def _kept(samples: Iterable[Sample], seen: dict[str, Entry] | None, keep: bool, counts: Counts) -> Iterator[Sample]:
@@ -178,7 +178,7 @@ def shared_sources(out: Path) -> list[str]:
     """In words, which splits of a folder show clips of the same source video, if one of them is for training."""
     sources: dict[str, set[str]] = {}
     for path in sorted(out.glob("*/*.jsonl")):
-        if path.name.count(".") == 1 and not path.name.startswith("media-"):
+        if path.name.count(".") == 1:
             names = {name for sample in Index(path) for item in sample.media if (name := source(item.path))}
             sources[f"{path.parent.name}/{path.stem}"] = names
     return [

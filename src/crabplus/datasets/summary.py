@@ -51,7 +51,7 @@ def splits_of(root: Path) -> list[tuple[str, str]]:
     found = {
         (path.parent.name, path.stem)
         for path in root.glob("*/*.json*")
-        if path.suffix in (".json", ".jsonl") and "." not in path.stem and not path.name.startswith("media-")
+        if path.suffix in (".json", ".jsonl") and "." not in path.stem
     }
     if not found:
         raise SchemaError(f"{root} holds no index: <key>/<split>.jsonl or <key>/<split>.json")
