@@ -199,6 +199,31 @@ def annotate(
 
 
 @app.command()
+def export(
+    data: Data,
+    keys: Keys,
+    out: Out,
+    to: Annotated[str, typer.Option(help="ms-swift, llama-factory or parquet (for Hugging Face datasets).")],
+    split: Split = "train",
+    pack: PackFile = None,
+    plugin: Plugin = None,
+) -> None:
+    """Write samples in the form of other training software."""
+    with _clear_errors():
+        from crabplus.datasets.avuie import read
+        from crabplus.datasets.export import export as write
+        from crabplus.tasks import load_pack
+
+        _take(plugin)
+        form = _one_of(to, "ms-swift", "llama-factory", "parquet")
+        for key in _known(keys):
+            samples = (sample for sample in read(data, key, split) if sample.answer is not None)
+            for remark in write(samples, data, out, f"{key}_{split}", form, load_pack(pack) if pack else None):
+                typer.echo(f"{key}: {remark}")
+    typer.echo(f"{keys} in {out}")
+
+
+@app.command()
 def predict(
     data: Data,
     keys: Keys,

@@ -1,0 +1,119 @@
+"""Samples for other software: ms-swift, LLaMA-Factory, and a Hugging Face ``datasets`` folder.
+
+All hold what the task of a sample says: prompt with media in their order, and the target with reasoning. What these
+formats have no place for is told: windows in time, of which the whole file would be shown, and several frame counts.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from crabplus.schema import Message, Sample, to_json
+from crabplus.tasks import Pack, default_pack, get_task
+
+Format = Literal["ms-swift", "llama-factory", "parquet"]
+_PLACES = {"video": "<video>", "audio": "<audio>", "image": "<image>"}
+_LISTS = {"video": "videos", "audio": "audios", "image": "images"}
+
+
+def conversation(sample: Sample, folder: Path, pack: Pack | None = None) -> dict[str, Any]:
+    """A sample as messages with placeholders, and the files that stand for them, in the form that both trainers read.
+
+    The track of a video is named as an audio behind it. Heard and seen events stand in ``<audio_event>`` and
+    ``<visual_event>`` tags, since ``<audio>`` is a placeholder there; our parser reads both. ``folder``: media paths of the sample are relative to it.
+
+    Raises:
+        ValueError: a sample without a true answer.
+    """
+    task, pack = get_task(sample.task), pack or default_pack()
+    made: dict[str, Any] = {"messages": [], **{name: [] for name in _LISTS.values()}}
+    for message in task.prompt(sample, pack):
+        made["messages"].append({"role": message.role, "content": _content(message, folder, made)})
+    made["messages"].append({"role": "assistant", "content": _apart(task.target(sample, pack))})
+    return {name: value for name, value in made.items() if value}
+
+
+def _apart(text: str) -> str:
+    """Text in which ``<audio>`` is no placeholder: the tags of heard events are written in their longer form."""
+    for tag in ("audio", "visual"):
+        text = text.replace(f"<{tag}>", f"<{tag}_event>").replace(f"</{tag}>", f"</{tag}_event>")
+    return text
+
+
+def _content(message: Message, folder: Path, made: dict[str, Any]) -> str:
+    text = ""
+    for part in message.parts:
+        if part.media is None:
+            text += _apart(part.text or "")
+            continue
+        kinds = ["video", "audio"] if part.kind == "video" and part.media.sound == "track" else [part.kind]
+        for kind in kinds:
+            text += _PLACES[kind]
+            made[_LISTS[kind]].append(str((folder / part.media.path).resolve()))
+    return text
+
+
+def export(
+    samples: Iterable[Sample], folder: Path, out: Path, name: str, form: Format, pack: Pack | None = None
+) -> list[str]:
+    """Write samples under ``out``; each file appears whole or not at all. Returns remarks on what could not be said.
+
+    Args:
+        samples: with true answers. folder: their media paths are relative to it. name: of the set, as ``ave_train``.
+    """
+    windows = [0]
+    counted = _counted(samples, windows)
+    out.mkdir(parents=True, exist_ok=True)
+    if form == "parquet":
+        _parquet(counted, folder, out / f"{name}.parquet")
+        return []
+    rows = (json.dumps(conversation(sample, folder, pack), ensure_ascii=False) for sample in counted)
+    _write(out / f"{name}.jsonl", rows)
+    if form == "llama-factory":
+        _register(out / "dataset_info.json", name)
+    return [f"{windows[0]} samples mean a window of a file; the whole file is named"] if windows[0] else []
+
+
+def _counted(samples: Iterable[Sample], windows: list[int]) -> Iterator[Sample]:
+    for sample in samples:
+        windows[0] += any(item.start is not None or item.end is not None for item in sample.media)
+        yield sample
+
+
+def _write(path: Path, rows: Iterable[str]) -> None:
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(row + "\n")
+    os.replace(partial, path)
+
+
+def _register(path: Path, name: str) -> None:
+    """Add the set to the list that LLaMA-Factory reads."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    known[name] = {
+        "file_name": f"{name}.jsonl", "formatting": "sharegpt",
+        "columns": {"messages": "messages", **{kind: kind for kind in _LISTS.values()}},
+        "tags": {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant",
+                 "system_tag": "system"},
+    }  # fmt: skip
+    _write(path, [json.dumps(known, indent=1)])
+
+
+def _parquet(samples: Iterable[Sample], folder: Path, path: Path) -> None:
+    """One row a sample: what one wants to filter by in columns of its own, all of it as JSON, media as paths."""
+    from datasets import Dataset
+
+    rows = [
+        {
+            "id": s.id, "task": s.task, "dataset": s.dataset, "split": s.split, "question": s.question,
+            "reasoning": s.reasoning, "media": [str((folder / item.path).resolve()) for item in s.media],
+            "sample": to_json(s),
+        }
+        for s in samples
+    ]  # fmt: skip
+    partial = path.with_suffix(".partial")
+    Dataset.from_list(rows).to_parquet(str(partial))
+    os.replace(partial, path)
