@@ -22,7 +22,8 @@ def conversation(sample: Sample, folder: Path, pack: Pack | None = None) -> dict
     """A sample as messages with placeholders, and the files that stand for them, in the form that both trainers read.
 
     The track of a video is named as an audio behind it. Heard and seen events stand in ``<audio_event>`` and
-    ``<visual_event>`` tags, since ``<audio>`` is a placeholder there; our parser reads both. ``folder``: media paths of the sample are relative to it.
+    ``<visual_event>`` tags, since ``<audio>`` is a placeholder there; our parser reads both. Media paths of the sample
+    are relative to ``folder``.
 
     Raises:
         ValueError: a sample without a true answer.
