@@ -26,7 +26,7 @@ def ship_base() -> None:
 
 
 def ship_adapter() -> None:
-    source, target = HERE / "checkpoints" / "adapter" / "final", ASSETS / "adapter"
+    source, target = HERE / "checkpoints" / "adapter_more" / "final", ASSETS / "adapter"
     target.mkdir(exist_ok=True)
     weights = load_file(source / "adapter_model.safetensors")
     save_file(

@@ -34,7 +34,7 @@ _CORNERS = re.compile(rf"{_PAIR.pattern} ?(?:,|-|to|and)? ?{_PAIR.pattern}")
 _FOUR = re.compile(rf"[(\[]{_NUMBER}[, ]{_NUMBER}[, ]{_NUMBER}[, ]{_NUMBER}[)\]]")
 _BOX = re.compile(rf"{_FOUR.pattern}|{_CORNERS.pattern}")
 _LETTER = re.compile(r"[^\W\d_]")
-_LEADS_TO_TIME = re.compile(r"[\s,:;]*\b(?:from|at|between|during)[\s,:;]*$", re.IGNORECASE)
+_LEADS_TO_TIME = (" from", " at", " between", " during")
 _TRUTH = re.compile(r"\W*(true|yes|false|no)\b", re.IGNORECASE)
 _TAGS = "answer|event|audio|visual|obj|caption"
 _WHOLE_TAG = re.compile(rf"<({_TAGS})>.*?</\1>")
@@ -205,7 +205,10 @@ def _ranged(block: str) -> tuple[str, list[tuple[str, str, str]]]:
 
 def _label(text: str) -> str:
     """A label without the signs around it; empty where there is no letter."""
-    text = _LEADS_TO_TIME.sub("", text).strip(_DECOR + ",:;").removesuffix("(").rstrip(_DECOR + ",:;")
+    text = text.strip(_DECOR + ",:;")
+    for word in _LEADS_TO_TIME:
+        text = text[: -len(word)].rstrip(_DECOR + ",:;") if text.lower().endswith(word) else text
+    text = text.removesuffix("(").rstrip(_DECOR + ",:;")
     return text if _LETTER.search(text) else ""
 
 
