@@ -54,8 +54,7 @@ def annotate(
 
     A sample whose attempts are used up is not asked again; its last problem is told.
     """
-    entries = {sample.id: journal.of(sample.id) for sample in samples}
-    run = _Run(teacher, name, journal, rules, pack or default_pack(), entries)
+    run = _Run(teacher, name, journal, rules, pack or default_pack(), journal.by_sample())
     asyncio.run(run.all(samples, done))
     return run.made
 
@@ -89,7 +88,7 @@ class _Run:
         if sample.answer is None:
             self.made.failed[sample.id] = "no true answer to lead to"
             return
-        entries = self.entries[sample.id]
+        entries = self.entries.setdefault(sample.id, [])
         while not (entries and entries[-1].accepted) and len(entries) < self.rules.attempts:
             if self.rules.budget is not None and self.journal.cost >= self.rules.budget:
                 self.made.stopped = True

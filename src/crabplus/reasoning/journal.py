@@ -1,6 +1,7 @@
 """What teachers wrote, a line of JSON for each call, only ever added to: no answer is paid for twice."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,16 +36,15 @@ class Entry:
 
 
 class Journal:
-    """The entries of a file; every added one is on disk before :meth:`add` returns."""
+    """The entries of a file and what they cost; every added one is on disk before :meth:`add` returns."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.entries = list(_read(self.path))
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        cut = self.path.is_file() and not self.path.read_bytes().endswith(b"\n") and self.path.stat().st_size > 0
+        _end_cleanly(self.path)
+        self.entries = list(_read(self.path))
+        self.cost = sum(entry.cost for entry in self.entries)
         self._file = self.path.open("a", encoding="utf-8")
-        if cut:  # the last line was being written when a run was ended
-            self._file.write("\n")
 
     def __enter__(self) -> "Journal":
         return self
@@ -59,15 +59,21 @@ class Journal:
         self._file.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
         self._file.flush()
         self.entries.append(entry)
+        self.cost += entry.cost
 
-    @property
-    def cost(self) -> float:
-        """What all calls cost so far."""
-        return sum(entry.cost for entry in self.entries)
+    def by_sample(self) -> dict[str, list[Entry]]:
+        """The entries of each sample, in order."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            found.setdefault(entry.id, []).append(entry)
+        return found
 
-    def of(self, name: str) -> list[Entry]:
-        """The entries of a sample, in order."""
-        return [entry for entry in self.entries if entry.id == name]
+
+def _end_cleanly(path: Path) -> None:
+    """Take away a last line that was being written when a run was ended."""
+    if path.is_file():
+        content = path.read_bytes()
+        os.truncate(path, content.rfind(b"\n") + 1)
 
 
 def _read(path: Path) -> Iterator[Entry]:
