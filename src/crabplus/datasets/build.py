@@ -16,6 +16,7 @@ from crabplus.schema import Media, Sample
 from crabplus.tasks import get_task
 
 Place = Literal["reference", "link", "copy"]
+_PATH = re.compile(rb'"path":"((?:[^"\\]|\\.)*)"')
 _SOURCE = re.compile(r"(?:null_[cm]-)?([\w-]{11})(?:_[\d.]+)*$")
 
 
@@ -69,13 +70,13 @@ def build(
     made = Built()
     for split in splits or tuple(dataset.splits):
         counts = made.splits[split] = Counts(dataset.splits.get(split))
-        block = _block(sum(1 for _ in dataset.read(root, split)), shard)
-        made.notes += [f"{split}: {note}" for note in dataset.notes]
+        block = _block(dataset, root, split, shard)
         seen = _look(dataset, root, out, split, block, shard, workers, track) if probe else None
         samples = _kept(_part(dataset, root, split, block), seen, keep, counts)
         placed = (_placed(sample, root, out, place) for sample in samples)
         name = split if shard[1] == 1 else f"{split}.{shard[0] + 1}-of-{shard[1]}"
         path = write(out, dataset.key, name, placed)
+        made.notes += [f"{split}: {note}" for note in dataset.notes]
         if published and shard[1] == 1:
             made.notes += _publish(out, dataset, split, Index(path))
         made.errors += [f"{entry.path}: {entry.error}" for entry in (seen or {}).values() if entry.error]
@@ -107,19 +108,24 @@ def merge(out: Path, key: str, split: str) -> Path:
     return write(out, key, split, (sample for path in wanted for sample in Index(path)))
 
 
-def _block(total: int, shard: tuple[int, int]) -> tuple[int, int]:
+def _block(dataset: Dataset, root: Path, split: str, shard: tuple[int, int]) -> tuple[int, int | None]:
+    """Number of the first sample of a part, and of the first one behind it; None for the end."""
     number, count = shard
     if not 0 <= number < count:
         raise DatasetError(f"shard: 1/{count} to {count}/{count} wanted, got {number + 1}/{count}")
+    if count == 1:
+        return 0, None
+    total = sum(1 for _ in dataset.read(root, split))
     return total * number // count, total * (number + 1) // count
 
 
-def _part(dataset: Dataset, root: Path, split: str, block: tuple[int, int]) -> Iterator[Sample]:
+def _part(dataset: Dataset, root: Path, split: str, block: tuple[int, int | None]) -> Iterator[Sample]:
     return islice(dataset.read(root, split), *block)
 
 
 def _look(
-    dataset: Dataset, root: Path, out: Path, split: str, block: tuple[int, int], shard: tuple[int, int], workers: int,
+    dataset: Dataset, root: Path, out: Path, split: str, block: tuple[int, int | None], shard: tuple[int, int],
+    workers: int,
     track: Track,
 ) -> dict[str, Entry]:  # fmt: skip
     paths = dict.fromkeys(item.path for s in _part(dataset, root, split, block) for item in s.media)
@@ -179,7 +185,8 @@ def shared_sources(out: Path) -> list[str]:
     sources: dict[str, set[str]] = {}
     for path in sorted(out.glob("*/*.jsonl")):
         if path.name.count(".") == 1:
-            names = {name for sample in Index(path) for item in sample.media if (name := source(item.path))}
+            found = set(_PATH.findall(path.read_bytes()))  # not parsed: there may be millions of lines
+            names = {name for item in found if (name := source(item.decode()))}
             sources[f"{path.parent.name}/{path.stem}"] = names
     return [
         f"{len(common)} source videos of {one} are in {other} too"
