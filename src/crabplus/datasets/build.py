@@ -71,12 +71,13 @@ def build(
     for split in splits or tuple(dataset.splits):
         counts = made.splits[split] = Counts(dataset.splits.get(split))
         block = _block(dataset, root, split, shard)
+        notes = list(dataset.notes)  # of the whole split, where a part alone is read next
         seen = _look(dataset, root, out, split, block, shard, workers, track) if probe else None
         samples = _kept(_part(dataset, root, split, block), seen, keep, counts)
         placed = (_placed(sample, root, out, place) for sample in samples)
         name = split if shard[1] == 1 else f"{split}.{shard[0] + 1}-of-{shard[1]}"
         path = write(out, dataset.key, name, placed)
-        made.notes += [f"{split}: {note}" for note in dataset.notes]
+        made.notes += [f"{split}: {note}" for note in notes or dataset.notes]
         if published and shard[1] == 1:
             made.notes += _publish(out, dataset, split, Index(path))
         made.errors += [f"{entry.path}: {entry.error}" for entry in (seen or {}).values() if entry.error]
