@@ -36,7 +36,8 @@ def test_points_lie_on_the_mask_and_the_box_is_tight(mask: np.ndarray) -> None:
     rows, columns = np.nonzero(mask)
     pixels = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
     tight = pixels / (width, height, width, height)
-    assert np.abs(np.array(thing.box) - tight).max() <= 1 / 224
+    # half a unit of rounding, and up to one more where the box is widened to a unit
+    assert np.abs(np.array(thing.box) - tight).max() <= 1.5 / 224
     units = np.array(thing.box) * 224
     assert units == pytest.approx(units.round()) and (units[2:] - units[:2]).min() > 0.99
     assert all(mask[int(y * height), int(x * width)] for x, y in thing.points)
