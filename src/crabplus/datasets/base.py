@@ -3,12 +3,16 @@
 import csv
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from crabplus.schema import Sample
 from crabplus.tasks import Task
+
+FOLDER = "any folder below the root"
+"""Among the choices of an option: the name of a folder is taken too, whatever it is."""
+VIDEOS = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv")
 
 
 class DatasetError(ValueError):
@@ -46,9 +50,10 @@ class Dataset(ABC):
                 raise DatasetError(
                     f"{self.name}: no option {option!r}; options are {', '.join(self.options) or 'none'}"
                 )
-            if choice not in known:
+            path = PurePosixPath(choice)
+            if choice not in known and (FOLDER not in known or not choice or path.is_absolute() or ".." in path.parts):
                 raise DatasetError(f"{self.name}: {option} is one of {', '.join(known)}, not {choice!r}")
-        self.chosen = {option: chosen.get(option, choices[0]) for option, choices in self.options.items()}
+        self.chosen = {option: chosen.get(option, known[0]).rstrip("/") for option, known in self.options.items()}
         self.notes: list[str] = []
         self._names: dict[str, int] = {}
 
@@ -97,6 +102,47 @@ class Dataset(ABC):
             if (root / name).is_file():
                 return root / name
         raise DatasetError(f"{self.name}: {' or '.join(names)} is not in {root}; it needs {self.needs}")
+
+    def once(self, path: Path, rows: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, str, str]]:
+        """Rows of line, clip and label without those that stand twice, which ``notes`` tells.
+
+        Raises:
+            DatasetError: a clip has two labels.
+        """
+        seen, doubled = dict[str, str](), 0
+        for line, clip, label in rows:
+            if clip not in seen:
+                seen[clip] = label
+                yield line, clip, label
+            elif label == seen[clip]:
+                doubled += 1
+            else:
+                raise DatasetError(f"{path}, line {line}: {clip} is {label!r} here and {seen[clip]!r} further up")
+        self.note(doubled, "rows that stand twice: each read once")
+
+    def clips(self, root: Path, folder: str) -> dict[str, str]:
+        """Videos in a folder and below it: path relative to the root, by name without ending; none if it is not there.
+
+        For original files whose folders or endings are not established, or were changed by who keeps them.
+        """
+        found = sorted(path for path in (root / folder).rglob("*") if path.suffix.lower() in VIDEOS)
+        return {path.stem: path.relative_to(root).as_posix() for path in found}
+
+    def heard(self, root: Path, samples: Iterable[Sample]) -> Iterator[Sample]:
+        """The samples whose first file has a sound track, found by opening each; ``notes`` tells the others."""
+        from crabplus.media import MediaError, probe  # decoding is needed by those alone who ask for it
+
+        silent = unread = 0
+        for sample in samples:
+            try:
+                has_sound = probe(root / sample.media[0].path).has_sound
+            except MediaError:
+                unread, has_sound = unread + 1, True
+            silent += not has_sound
+            if has_sound:
+                yield sample
+        self.note(silent, "clips without a sound track: left out")
+        self.note(unread, "clips that are missing or cannot be read, so that nothing tells whether they sound: kept")
 
 
 def read_rows(path: Path, delimiter: str = ",", header: Sequence[str] = (), fields: int | None = None,
