@@ -163,7 +163,7 @@ def annotate(
     data: Data,
     keys: Keys,
     split: Split = "train",
-    teacher: Annotated[str, typer.Option(help="'template', or the name of a model behind --url.")] = "template",
+    teacher: Annotated[str, typer.Option(help="'template', 'local:MODEL', or a model behind --url.")] = "template",
     url: Annotated[str | None, typer.Option(help="OpenAI-compatible endpoint; its key is OPENAI_API_KEY.")] = None,
     frames: Annotated[int, typer.Option(min=1, help="Pictures of a video that are sent.")] = 8,
     sound: Annotated[bool, typer.Option(help="Send the sound.")] = True,
@@ -180,13 +180,16 @@ def annotate(
         from crabplus.models.source import Files
         from crabplus.reasoning.annotate import Rules
         from crabplus.reasoning.folder import annotate_folder, audit_cards
-        from crabplus.reasoning.teacher import Endpoint, by_template
+        from crabplus.reasoning.teacher import Endpoint, Local, by_template
         from crabplus.report.html import write_gallery
 
         _take(plugin)
-        asked = (
-            by_template if teacher == "template" else Endpoint(teacher, Files(data), url, frames=frames, sound=sound)
-        )
+        if teacher == "template":
+            asked: Any = by_template
+        elif teacher.startswith("local:"):
+            asked = Local(*_local(teacher.removeprefix("local:"), data))
+        else:
+            asked = Endpoint(teacher, Files(data), url, frames=frames, sound=sound)
         rules = Rules(attempts, concurrency, budget, price_in, price_out)
         shown = []
         for key in _known(keys):
@@ -329,6 +332,20 @@ def ls_datasets(plugin: Plugin = None) -> None:
             options = "; ".join(f"{name}: {', '.join(choices[:5])}" for name, choices in dataset.options.items())
             table.add_row(key, dataset.name, splits, options, dataset.licence, dataset.homepage)
         Console().print(table)
+
+
+def _local(model: str, data: Path) -> Any:
+    """A function that gives the answer of a model to a conversation, and its pack."""
+    from crabplus.api import CrabPlus
+    from crabplus.generate import generate
+    from crabplus.models.source import Files
+
+    plus = CrabPlus.from_pretrained(model)
+
+    def answer(messages: Any) -> str:
+        return generate(plus.model, [plus.model.encode(messages, Files(data))], plus.pack.max_new_tokens)[0]
+
+    return answer, plus.pack
 
 
 def _audited(samples: list[Any], folder: Path) -> Any:

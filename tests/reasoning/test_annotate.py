@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from crabplus.datasets.avuie import read, write
 from crabplus.reasoning.annotate import Rules, Said, annotate
 from crabplus.reasoning.folder import journal_path
 from crabplus.reasoning.journal import Journal
-from crabplus.reasoning.teacher import Endpoint, by_template
-from crabplus.schema import Event, EventsAnswer, Media, Sample, TextAnswer
+from crabplus.reasoning.teacher import Endpoint, Local, by_template
+from crabplus.schema import Event, EventsAnswer, Media, Message, Sample, TextAnswer
+from crabplus.tidepool.build import build
 
 GOOD = "The tower swings its bell, and each stroke is heard with it. <event>bell, (2 8)</event>"
 WRONG = GOOD.replace("(2 8)", "(2 9)")
@@ -208,3 +210,25 @@ def test_a_teacher_may_be_any_function(tmp_path: Path) -> None:
     with Journal(tmp_path / "j.jsonl") as journal:
         made = annotate([sample], by_template, "template", journal, Rules())
     assert "two" in made.reasoning["1"] and journal.entries[0].teacher == "template"
+
+
+def test_a_local_model_is_asked_with_media_and_truth(tmp_path: Path) -> None:
+    heard = []
+
+    def answer(messages: tuple[Message, ...]) -> str:
+        heard.append(messages)
+        return GOOD if "earlier attempt" in str(messages[-1].parts[-1].text) else WRONG
+
+    with Journal(tmp_path / "j.jsonl") as journal:
+        made = annotate(samples(3), Local(answer), "local", journal, Rules(concurrency=3))
+    assert len(made.reasoning) == 3 and len(heard) == 6
+    assert [part.kind for part in heard[0][1].parts] == ["video", "text"]
+
+
+def test_a_model_that_cannot_write_reasoning_is_told_on_the_command_line(tmp_path: Path) -> None:
+    made = list(build(tmp_path, ("ave",), "train", 2, 5))
+    write(tmp_path, "ave", "train", [replace(sample, reasoning=None) for sample in made])
+    arguments = ["--data", str(tmp_path), "--keys", "ave", "--teacher", "local:tiny", "--attempts", "1"]
+    told = CliRunner().invoke(app, ["annotate", *arguments])
+    assert told.exit_code == 0 and "reasoning for 0 of 2 samples" in told.output, told.output
+    assert "without: " in told.output

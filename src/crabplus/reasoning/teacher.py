@@ -1,8 +1,10 @@
-"""Teachers: the template writer, and any endpoint of OpenAI's chat protocol, with pictures and sound attached."""
+"""Teachers: the template writer, a local model, and any endpoint of OpenAI's chat protocol with media attached."""
 
+import asyncio
 import base64
 import io
 import wave
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import cv2
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from crabplus.reasoning import template
 from crabplus.reasoning.annotate import Said
-from crabplus.schema import Media, Sample
+from crabplus.schema import Media, Message, Part, Sample
 from crabplus.tasks import Pack, default_pack, get_task
 
 RATE = 16_000
@@ -39,6 +41,35 @@ class Source(Protocol):
 async def by_template(sample: Sample, complaint: str | None) -> Said:
     """Writes from ground truth alone."""
     return Said(template.write(sample))
+
+
+def request(sample: Sample, complaint: str | None, pack: Pack) -> str:
+    """What a teacher is told of a sample: its question, the line to close with, and what was wrong before."""
+    task = get_task(sample.task)
+    assert sample.answer is not None
+    asked = task.prompt(sample, pack)[-1].parts[-1].text
+    text = f"The question was: {asked}\nClose with this line: {task.write(sample.answer, sample, pack)}"
+    return f"{text}\nAn earlier attempt could not be used, because {complaint}." if complaint else text
+
+
+class Local:
+    """A model on this machine.
+
+    Args:
+        answer: gives the text that a model writes for a conversation; called in a thread, one at a time.
+    """
+
+    def __init__(self, answer: Callable[[tuple[Message, ...]], str], pack: Pack | None = None) -> None:
+        self.answer, self.pack, self.lock = answer, pack or default_pack(), asyncio.Lock()
+
+    async def __call__(self, sample: Sample, complaint: str | None) -> Said:
+        """See :data:`crabplus.reasoning.annotate.Teacher`."""
+        frames = self.pack.frames
+        shown = [Part(item.kind, media=item, frames=frames if item.kind == "video" else None) for item in sample.media]
+        told = Part("text", request(sample, complaint, self.pack))
+        messages = Message("system", (Part("text", SYSTEM),)), Message("user", (*shown, told))
+        async with self.lock:
+            return Said(await asyncio.to_thread(self.answer, messages))
 
 
 class Endpoint:
@@ -70,15 +101,8 @@ class Endpoint:
 
     def messages(self, sample: Sample, complaint: str | None) -> Any:
         """The conversation: what is asked of the teacher, media in order, question and true answer."""
-        task = get_task(sample.task)
-        assert sample.answer is not None
-        asked = task.prompt(sample, self.pack)[-1].parts[-1].text
-        last = task.write(sample.answer, sample, self.pack)
-        text = f"The question was: {asked}\nClose with this line: {last}"
-        if complaint:
-            text += f"\nAn earlier attempt could not be used, because {complaint}."
         parts = [part for item in sample.media for part in self._shown(item)]
-        content = [*parts, {"type": "text", "text": text}]
+        content = [*parts, {"type": "text", "text": request(sample, complaint, self.pack)}]
         return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
 
     def _shown(self, item: Media) -> list[dict[str, Any]]:
