@@ -59,3 +59,4 @@ bench: $(READY)
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/masks.py
 	$(BIN)/python benchmarks/parse.py
+	$(BIN)/python benchmarks/killed.py

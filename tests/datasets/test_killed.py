@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from crabplus.schema import Event, EventsAnswer, Sample
 from crabplus.tidepool.build import build
 
 pytestmark = pytest.mark.slow
+Run = Callable[[Path, int, int], tuple[int, bool]]
 
 
 def command(*arguments: object) -> list[str]:
@@ -44,28 +46,37 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this platform")
-def test_build(tmp_path: Path) -> None:
-    root = tmp_path / "original"
-    list(build(tmp_path / "clips", ("ave",), "train", 40, 3))
-    shutil.copytree(tmp_path / "clips" / "ave" / "video", root / "AVE")
+def built(folder: Path, moments: int, seed: int) -> tuple[int, bool]:
+    """Build 40 clips, copied, killed at some moments: how often it really was, and whether the files are the same."""
+    root, whole, killed = folder / "original", folder / "whole", folder / "killed"
+    list(build(folder / "clips", ("ave",), "train", 40, 3))
+    shutil.copytree(folder / "clips" / "ave" / "video", root / "AVE")
     names = [path.stem for path in sorted((root / "AVE").iterdir())]
     for split in ("train", "val", "test"):
         (root / f"{split}Set.txt").write_text("".join(f"Bark&{name}&good&0&10\n" for name in names))
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
     length = timed(command("build", "ave", "--root", root, "--out", whole, "--media", "copy"))
     arguments = command("build", "ave", "--root", root, "--out", killed, "--media", "copy")
-    assert killed_then_whole(arguments, length, 3, seed=1) > 0
-    assert files(killed) == files(whole)
+    return killed_then_whole(arguments, length, moments, seed), files(killed) == files(whole)
+
+
+def annotated(folder: Path, moments: int, seed: int) -> tuple[int, bool]:
+    """The same for the annotation of 20,000 samples."""
+    answer = EventsAnswer((Event("bell", 2, 8),))
+    for name in ("whole", "killed"):
+        write(
+            folder / name,
+            "ave",
+            "train",
+            (Sample(f"s{n}", "own", "ave", "train", answer=answer) for n in range(20_000)),
+        )
+    length = timed(command("annotate", "--data", folder / "whole", "--keys", "ave"))
+    arguments = command("annotate", "--data", folder / "killed", "--keys", "ave")
+    times = killed_then_whole(arguments, length, moments, seed)
+    return times, files(folder / "killed") == files(folder / "whole")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this platform")
-def test_annotate(tmp_path: Path) -> None:
-    answer = EventsAnswer((Event("bell", 2, 8),))
-    samples = [Sample(f"s{n}", "own", "ave", "train", answer=answer) for n in range(20_000)]
-    for name in ("whole", "killed"):
-        write(tmp_path / name, "ave", "train", samples)
-    length = timed(command("annotate", "--data", tmp_path / "whole", "--keys", "ave"))
-    arguments = command("annotate", "--data", tmp_path / "killed", "--keys", "ave")
-    assert killed_then_whole(arguments, length, 3, seed=2) > 0
-    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+@pytest.mark.parametrize("run", [built, annotated])
+def test_killed_runs_end_with_the_files_of_an_undisturbed_one(run: Run, tmp_path: Path) -> None:
+    killed, same = run(tmp_path, 3, 1)
+    assert killed > 0 and same
