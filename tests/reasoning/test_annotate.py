@@ -143,6 +143,21 @@ def test_trouble_that_stays_is_told_and_the_rest_goes_on(serve: Any, tmp_path: P
     assert len(journal.entries) == 3 and journal.entries[0].error
 
 
+def test_calls_that_failed_use_nothing_up(serve: Any, tmp_path: Path) -> None:
+    down = serve(500)
+    made, _ = run(down, tmp_path, retries=0, attempts=2)
+    assert "InternalServerError" in made.failed["s0"] and len(down.asked) == 2
+    made, _ = run(serve(GOOD), tmp_path, attempts=2)
+    assert list(made.reasoning) == ["s0"]
+
+
+def test_another_teacher_is_asked_anew(serve: Any, tmp_path: Path) -> None:
+    run(serve(GOOD), tmp_path)
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        made = annotate(samples(1), by_template, "template", journal, Rules())
+    assert made.reasoning["s0"] != GOOD[: GOOD.index(" <event>")] and len(journal.entries) == 2
+
+
 def test_a_wrong_one_is_asked_again_with_the_reason(serve: Any, tmp_path: Path) -> None:
     server = serve(WRONG, GOOD)
     made, journal = run(server, tmp_path)
@@ -196,7 +211,7 @@ def test_calls_are_made_at_a_time(tmp_path: Path) -> None:
 def test_on_the_command_line(tmp_path: Path) -> None:
     write(tmp_path, "ave", "train", [*samples(3), Sample("none", "own", "ave", "train")])
     told = CliRunner().invoke(app, ["annotate", "--data", str(tmp_path), "--keys", "ave"])
-    assert told.exit_code == 0 and "reasoning for 3 of 4 samples" in told.output, told.output
+    assert told.exit_code == 0 and "reasoning of template for 3 of 4 samples" in told.output, told.output
     assert "none: no true answer to lead to" in told.output
     after = list(read(tmp_path, "ave", "train"))
     assert [bool(sample.reasoning) for sample in after] == [True, True, True, False]
@@ -230,5 +245,5 @@ def test_a_model_that_cannot_write_reasoning_is_told_on_the_command_line(tmp_pat
     write(tmp_path, "ave", "train", [replace(sample, reasoning=None) for sample in made])
     arguments = ["--data", str(tmp_path), "--keys", "ave", "--teacher", "local:tiny", "--attempts", "1"]
     told = CliRunner().invoke(app, ["annotate", *arguments])
-    assert told.exit_code == 0 and "reasoning for 0 of 2 samples" in told.output, told.output
+    assert told.exit_code == 0 and "reasoning of local:tiny for 0 of 2 samples" in told.output, told.output
     assert "without: " in told.output

@@ -1,5 +1,7 @@
 """What a written reasoning may say and what not, and the template writer that always may."""
 
+from dataclasses import replace
+
 import pytest
 
 from crabplus.reasoning import template
@@ -8,6 +10,7 @@ from crabplus.schema import (
     Event,
     EventsAnswer,
     LabelAnswer,
+    Media,
     Object,
     ObjectsAnswer,
     Sample,
@@ -41,6 +44,8 @@ def test_a_good_one_stands() -> None:
         (f"According to the annotation it rings for a long while. {END}", "it speaks of 'annotat'"),
         (f"A tower swings its bell from 4 to 8 seconds, and it is loud. {END}", "it names second 4, at which"),
         (f"The bell of the tower stops at 9.5 s, and then it is silent. {END}", "it names second 9.5"),
+        (f"The bell of the tower begins to swing at second 4 of the clip. {END}", "it names second 4"),
+        (f"The bell stops at the 9th second, and the square is quiet then. {END}", "it names second 9"),
         (f"A dog's bark is heard while the tower swings its bell. {END}", "it names 'bark', which is not in the true"),
     ],
 )
@@ -80,3 +85,13 @@ def test_a_sample_without_truth_is_told() -> None:
     assert (
         problems("x " * 7 + "<answer>two</answer>", Sample("1", "d", "avqa", "train", answer=TextAnswer("two"))) == []
     )
+
+
+def test_what_has_no_sound_is_not_heard() -> None:
+    silent = replace(AVE, media=(Media("clip", "video", "a.mp4", sound="none"),))
+    assert "has no sound" in problems(f"{GOOD} {END}", silent)[-1]
+    assert problems(f"A tower swings its bell from 2 to 8 seconds; no sound is heard with it. {END}", silent) == []
+    for key in ("ave", "ucf", "avcap", "avqa", "arig"):
+        media = tuple(replace(i, sound="none") for i in SAMPLES[key].media if i.kind != "audio")
+        sample = replace(SAMPLES[key], media=media, reasoning=None)
+        assert problems(template.write(sample), sample) == []

@@ -52,9 +52,10 @@ def annotate(
     Args:
         samples: of one key and split. teacher: writes; name: of the teacher, for the journal. done: called after each.
 
-    A sample whose attempts are used up is not asked again; its last problem is told.
+    A sample whose attempts with this teacher are used up is not asked again; its last problem is told. Calls that
+    failed used none up, so that a run after a wrong key or address asks all of them.
     """
-    run = _Run(teacher, name, journal, rules, pack or default_pack(), journal.by_sample())
+    run = _Run(teacher, name, journal, rules, pack or default_pack(), journal.by_sample(name))
     asyncio.run(run.all(samples, done))
     return run.made
 
@@ -88,8 +89,11 @@ class _Run:
         if sample.answer is None:
             self.made.failed[sample.id] = "no true answer to lead to"
             return
-        entries = self.entries.setdefault(sample.id, [])
-        while not (entries and entries[-1].accepted) and len(entries) < self.rules.attempts:
+        entries, calls = self.entries.setdefault(sample.id, []), 0
+        while not (entries and entries[-1].accepted) and calls < self.rules.attempts:
+            if sum(entry.text is not None for entry in entries) >= self.rules.attempts:
+                break  # used up, in this run or an earlier one; a call that failed used nothing up
+            calls += 1
             if self.rules.budget is not None and self.journal.cost >= self.rules.budget:
                 self.made.stopped = True
                 return
@@ -97,7 +101,8 @@ class _Run:
         self._settle(sample, entries)
 
     async def _ask(self, sample: Sample, before: list[Entry]) -> Entry:
-        complaint = "; ".join(before[-1].problems) if before else ""
+        written = [entry for entry in before if entry.text is not None]
+        complaint = "; ".join(written[-1].problems) if written else ""
         entry = Entry(sample.id, self.name, len(before) + 1)
         try:
             said = await self.teacher(sample, complaint or None)

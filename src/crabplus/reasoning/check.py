@@ -14,7 +14,9 @@ _TELLS = re.compile(
     r"|\bground[- ]truth\b|\bannotat|\baccording to the (?:answer|label|question)\b|\b(?:the|your) prompt\b",
     re.IGNORECASE,
 )
-_TIME = re.compile(r"\b(\d+(?:\.\d+)?)\s*(?:s|sec|secs|seconds?)\b", re.IGNORECASE)
+_TIME = re.compile(r"\b(\d+(?:\.\d+)?)(?:st|nd|rd|th)?\s*(?:s|sec|secs|seconds?)\b", re.IGNORECASE)
+_SECOND = re.compile(r"\bseconds?\s+(\d+(?:\.\d+)?)\b", re.IGNORECASE)
+_HEARS = re.compile(r"\b(?:hear|hears|heard|audible|listen\w*|sounds?|sounding)\b", re.IGNORECASE)
 _SPAN = re.compile(r"\b(\d+(?:\.\d+)?)\s*(?:s|sec|secs|seconds?)?\s*(?:to|-|–|until|and)\s*(\d+(?:\.\d+)?)\s*"
                    r"(?:s|sec|secs|seconds?)\b", re.IGNORECASE)  # fmt: skip
 _DENIED = re.compile(r"\b(?:no|not|without|instead of|rather than|unlike|never)\b[\w\s,'-]{0,30}$", re.IGNORECASE)
@@ -35,7 +37,10 @@ def problems(text: str, sample: Sample, pack: Pack | None = None) -> list[str]:
     said = task.write(found.answer, sample, pack)
     wrong = [] if _form(said) == _form(wanted) else [f"it ends in {said} and not in {wanted}"]
     reasoning = found.reasoning or ""
-    return [*wrong, *_manners(reasoning), *_times(reasoning, sample.answer), *_labels(reasoning, sample)]
+    return [
+        *wrong, *_manners(reasoning), *_times(reasoning, sample.answer), *_labels(reasoning, sample),
+        *_senses(reasoning, sample),
+    ]  # fmt: skip
 
 
 def _form(answer: str) -> str:
@@ -55,10 +60,24 @@ def _times(reasoning: str, answer: Answer) -> Iterator[str]:
     if not isinstance(answer, EventsAnswer):
         return
     marks = {0.0, *(time for event in answer.events for time in (event.start, event.end))}
-    named = {float(time) for span in _SPAN.findall(reasoning) for time in span}
-    for time in sorted(named | {float(time) for time in _TIME.findall(reasoning)}):
+    named = [time for span in _SPAN.findall(reasoning) for time in span]
+    for time in sorted(set(map(float, [*named, *_TIME.findall(reasoning), *_SECOND.findall(reasoning)]))):
         if all(abs(time - mark) > NEAR for mark in marks):
             yield f"it names second {time:g}, at which no event starts or ends"
+
+
+def _senses(reasoning: str, sample: Sample) -> Iterator[str]:
+    """Sounds in a sample that has none."""
+    if sample.media and not sounding(sample):
+        for heard in _HEARS.finditer(reasoning):
+            if not _DENIED.search(reasoning[: heard.start()]):
+                yield f"it says {heard.group(0)!r}, and the sample has no sound"
+                break
+
+
+def sounding(sample: Sample) -> bool:
+    """Whether a sample has sound."""
+    return any(item.kind == "audio" or (item.kind == "video" and item.sound != "none") for item in sample.media)
 
 
 def _labels(reasoning: str, sample: Sample) -> Iterator[str]:

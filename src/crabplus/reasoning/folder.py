@@ -46,13 +46,13 @@ def annotate_folder(
         tokens = sum(entry.tokens_in + entry.tokens_out for entry in journal.entries)
     write(root, key, split, reasoned(samples, made))
     path = index_path(root, key, split)
-    words = [f"{key}/{split}: reasoning for {len(made.reasoning)} of {len(samples)} samples, in {path}"]
+    words = [f"{key}/{split}: reasoning of {name} for {len(made.reasoning)} of {len(samples)} samples, in {path}"]
     if tokens:
         words.append(f"{tokens} tokens so far; this run cost {spent:.2f}")
     if made.stopped:
         words.append(f"stopped: the budget of {rules.budget:g} is used up; run it again with more to go on")
     failed = list(made.failed.items())
-    words += [f"without: {name}: {problem}" for name, problem in failed[:SHOWN]]
+    words += [f"without: {sample}: {problem}" for sample, problem in failed[:SHOWN]]
     words += [f"and {len(failed) - SHOWN} more without"] if len(failed) > SHOWN else []
     return Outcome(made, "\n".join(words))
 

@@ -61,11 +61,12 @@ class Journal:
         self.entries.append(entry)
         self.cost += entry.cost
 
-    def by_sample(self) -> dict[str, list[Entry]]:
-        """The entries of each sample, in order."""
+    def by_sample(self, teacher: str) -> dict[str, list[Entry]]:
+        """What a teacher wrote for each sample, in order."""
         found: dict[str, list[Entry]] = {}
         for entry in self.entries:
-            found.setdefault(entry.id, []).append(entry)
+            if entry.teacher == teacher:
+                found.setdefault(entry.id, []).append(entry)
         return found
 
 

@@ -6,6 +6,7 @@ It says no more than the annotation does, so it teaches the form of explicit rea
 from collections.abc import Callable
 from zlib import crc32
 
+from crabplus.reasoning.check import sounding
 from crabplus.schema import (
     ChoiceAnswer,
     Event,
@@ -29,7 +30,8 @@ def write(sample: Sample, pack: Pack | None = None) -> str:
     """
     if sample.answer is None:
         raise ValueError(f"{sample.id}: reasoning leads to the true answer, and this sample has none")
-    said = _WRITERS[get_task(sample.task).family](sample) if get_task(sample.task).family in _WRITERS else _any(sample)
+    family = get_task(sample.task).family
+    said = _WRITERS.get(family, _any)(sample) if sounding(sample) or not sample.media else _seen(sample)
     return f"{said} {get_task(sample.task).write(sample.answer, sample, pack or default_pack())}"
 
 
@@ -93,6 +95,9 @@ def _spatial(sample: Sample) -> str:
     assert isinstance(sample.answer, ObjectsAnswer)
     if not sample.answer.objects:
         return f"I look for {sample.question or 'what makes the sound'} in the whole picture, and it is not there."
+    if sample.question:
+        places = " and ".join(f"{thing.label}{_place(thing.box)}" for thing in sample.answer.objects)
+        return f"I look for what is meant by {sample.question!r}. It is the {places}."
     things = [f"{thing.label.replace('_', ' ')}{_place(thing.box)}" for thing in sample.answer.objects]
     found = things[0] if len(things) == 1 else ", ".join(things[:-1]) + " and " + things[-1]
     return _pick(
@@ -109,7 +114,20 @@ def _place(box: tuple[float, float, float, float] | None) -> str:
 
 
 def _caption(sample: Sample) -> str:
-    return "I describe what can be seen, what can be heard, and how the two go together."
+    return "I tell what happens in this clip, from its pictures and from its sound."
+
+
+def _seen(sample: Sample) -> str:
+    """For a sample without sound: what follows from pictures alone."""
+    match sample.answer:
+        case EventsAnswer(events=events) if events:
+            shown = [Event(event.label, event.start, event.end, "visual") for event in events]
+            return " ".join(_told(label, found) for label, found in _by_label(tuple(shown)).items())
+        case ObjectsAnswer():
+            return _spatial(sample) if sample.question else "I look for it in the whole picture, and find it there."
+        case LabelAnswer(label=label):
+            return f"There is nothing but pictures here, and their movements point to {label.replace('_', ' ')}."
+    return "There is nothing but pictures here, so I go by what they show from start to end."
 
 
 def _any(sample: Sample) -> str:
