@@ -30,7 +30,7 @@ build_app = typer.Typer(
     cls=KeyGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Build a folder of samples: tidepool, or a task key.",
+    help="Build a folder of samples: 'tidepool', or a task key (see 'ls datasets' and 'build KEY --help').",
 )
 app.add_typer(build_app, name="build")
 
@@ -146,7 +146,8 @@ def build_original(
         names = _split(splits) if splits else tuple(dataset.splits)
         if merge:
             for split in names:
-                typer.echo(f"joined: {join(out, key, split)}")
+                for remark in (f"joined: {split}", *join(dataset, out, split, published)):
+                    typer.echo(remark)
             return
         if root is None:
             raise ValueError(f"--root FOLDER is missing: where {dataset.name} was unpacked, with {dataset.needs}")
@@ -184,6 +185,8 @@ def annotate(
         from crabplus.report.html import write_gallery
 
         _take(plugin)
+        if budget is not None and not (price_in or price_out):
+            raise ValueError("--budget needs prices: --price-in and --price-out, for a million tokens")
         if teacher == "template":
             asked: Any = by_template
         elif teacher.startswith("local:"):
@@ -191,14 +194,16 @@ def annotate(
         else:
             asked = Endpoint(teacher, Files(data), url, frames=frames, sound=sound)
         rules = Rules(attempts, concurrency, budget, price_in, price_out)
-        shown = []
+        shown, outcomes = [], []
         for key in _known(keys):
-            made = annotate_folder(data, key, split, asked, teacher, rules, _track)
-            typer.echo(made.words)
+            outcomes.append(annotate_folder(data, key, split, asked, teacher, rules, _track))
+            typer.echo(outcomes[-1].words)
             shown += audit_cards(data, key, split) if audit else []
         if audit:
             write_gallery(audit, *_audited(shown, data), title=f"Reasoning in {data.name}")
             typer.echo(f"audit: {audit}")
+        if any(outcome.made.failed or outcome.made.stopped for outcome in outcomes):
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -220,8 +225,9 @@ def export(
         _take(plugin)
         form = _one_of(to, "ms-swift", "llama-factory", "parquet")
         for key in _known(keys):
-            samples = (sample for sample in read(data, key, split) if sample.answer is not None)
-            for remark in write(samples, data, out, f"{key}_{split}", form, load_pack(pack) if pack else None):
+            for remark in write(
+                read(data, key, split), data, out, f"{key}_{split}", form, load_pack(pack) if pack else None
+            ):
                 typer.echo(f"{key}: {remark}")
     typer.echo(f"{keys} in {out}")
 
@@ -316,22 +322,32 @@ def ls_data(
 
 
 @ls_app.command("datasets")
-def ls_datasets(plugin: Plugin = None) -> None:
-    """Every dataset that can be built: its key, splits, variants, licence and homepage."""
+def ls_datasets(
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON, with all that is known.")] = False,
+    plugin: Plugin = None,
+) -> None:
+    """Every dataset that can be built: its key, splits, variants, licence and what files it needs."""
     with _clear_errors():
+        import json as writer
+
         from rich.console import Console
         from rich.table import Table
 
         from crabplus.datasets import DATASETS, get_dataset
 
         _take(plugin)
-        table = Table("key", "dataset", "splits", "options (default first)", "licence", "homepage")
-        for key in DATASETS:
-            dataset = get_dataset(key)
-            splits = ", ".join(f"{split} {count or '?'}" for split, count in dataset.splits.items())
-            options = "; ".join(f"{name}: {', '.join(choices[:5])}" for name, choices in dataset.options.items())
-            table.add_row(key, dataset.name, splits, options, dataset.licence, dataset.homepage)
+        known = {key: get_dataset(key) for key in DATASETS}
+        if json:
+            names = ("name", "splits", "options", "needs", "licence", "homepage", "paper")
+            made = {key: {name: getattr(item, name) for name in names} for key, item in known.items()}
+            typer.echo(writer.dumps(made, indent=1))
+            return
+        table = Table("key", "dataset", "splits", "needs")
+        for key, item in known.items():
+            splits = ", ".join(f"{split} {count or '?'}" for split, count in item.splits.items())
+            table.add_row(key, f"{item.name}\n{item.licence}", splits, item.needs)
         Console().print(table)
+        typer.echo("options, homepages and papers: --json")
 
 
 def _local(model: str, data: Path) -> Any:
@@ -386,6 +402,9 @@ class _clear_errors:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            typer.secho("interrupted; what was done is kept, and the same command goes on", err=True, fg="yellow")
+            raise typer.Exit(130) from None
         if isinstance(error, ValueError | KeyError | OSError):
             typer.secho(f"error: {error.args[0] if isinstance(error, KeyError) else error}", err=True, fg="red")
             raise typer.Exit(2) from None

@@ -3,6 +3,7 @@
 import json
 import shutil
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -12,7 +13,7 @@ from miniatures import ave, llp, vggsound
 
 from crabplus.datasets import DatasetError, get_dataset
 from crabplus.datasets import medialist as media_list
-from crabplus.datasets.avuie import Index, index_path, read, read_published
+from crabplus.datasets.avuie import Index, index_path, read, read_published, write
 from crabplus.datasets.build import build, merge, source
 
 
@@ -62,7 +63,9 @@ def test_what_became_of_each_split(root: Path, tmp_path: Path) -> None:
     train, test = made.splits["train"], made.splits["test"]
     assert (train.official, train.found, train.missing, train.unreadable, train.written) == (3339, 4, 1, 1, 2)
     assert (test.found, test.silent, test.written) == (2, 1, 2)
-    assert len(made.errors) == 1 and made.errors[0].startswith("AVE/zZyYxXwWvVu.mp4: ")
+    broken = [error for error in made.errors if error.startswith("AVE/zZyYxXwWvVu.mp4: ")]
+    assert len(broken) == 1 and broken[0].count("zZyYxXwWvVu") == 1
+    assert "AVE/00000000000.mp4: is not there" in made.errors
     first, second = read(tmp_path / "out", "ave", "train")
     assert (first.id, second.id) == ("aAbBcCdDeEf", "aAbBcCdDeEf-2")
     assert (first.media[0].duration, first.media[0].fps, first.media[0].size) == (
@@ -91,7 +94,7 @@ def test_keep_and_no_probe_write_all(root: Path, tmp_path: Path) -> None:
 
 def test_published_layout_on_request(root: Path, tmp_path: Path) -> None:
     made = build(get_dataset("ave"), root, tmp_path / "out", ["val", "test"], published=True)
-    assert made.notes == ["val: no part of the published layout: no val.json"]
+    assert made.notes[0] == "val: no part of the published layout: no val.json"
     own, published = (reader(tmp_path / "out", "ave", "test") for reader in (read, read_published))
     assert [(s.id, s.answer) for s in own] == [(s.id, s.answer) for s in published]
 
@@ -106,11 +109,15 @@ def test_parts_join_to_the_whole(root: Path, tmp_path: Path) -> None:
     whole = build(get_dataset("ave"), root, tmp_path / "whole", ["train"]).splits["train"]
     parts = [build(get_dataset("ave"), root, tmp_path / "out", ["train"], shard=(n, 3)) for n in range(3)]
     assert sum(part.splits["train"].found for part in parts) == whole.found
-    merged = merge(tmp_path / "out", "ave", "train")
-    assert merged.read_bytes() == index_path(tmp_path / "whole", "ave", "train").read_bytes()
+    merge(get_dataset("ave"), tmp_path / "out", "train", published=True)
+    assert (tmp_path / "out" / "ave" / "train.json").is_file()
+    assert (
+        index_path(tmp_path / "out", "ave", "train").read_bytes()
+        == index_path(tmp_path / "whole", "ave", "train").read_bytes()
+    )
     index_path(tmp_path / "out", "ave", "train.2-of-3").unlink()
     with pytest.raises(DatasetError, match="train.2-of-3.jsonl: no such part"):
-        merge(tmp_path / "out", "ave", "train")
+        merge(get_dataset("ave"), tmp_path / "out", "train")
     with pytest.raises(DatasetError, match="shard: 1/3 to 3/3 wanted, got 4/3"):
         build(get_dataset("ave"), root, tmp_path / "out", ["train"], shard=(3, 3))
 
@@ -191,3 +198,20 @@ def test_sound_beside_pictures_counts(tmp_path: Path, silent: Path) -> None:
     made = build(Apart(), tmp_path, tmp_path / "out").splits["test"]
     assert (made.silent, made.written) == (0, 1)
     assert Index(index_path(tmp_path / "out", "ks", "test"))[0].media[1].duration == pytest.approx(1)
+
+
+def test_reasoning_outlives_a_new_build(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    build(get_dataset("ave"), root, out, ["test"])
+    first = list(read(out, "ave", "test"))
+    write(out, "ave", "test", [replace(first[0], reasoning="A man speaks."), *first[1:]])
+    build(get_dataset("ave"), root, out, ["test"])
+    assert [sample.reasoning for sample in read(out, "ave", "test")] == ["A man speaks.", None]
+    (root / "testSet.txt").write_text("Bark&22222222222&good&0&10\n")
+    build(get_dataset("ave"), root, out, ["test"])
+    assert [sample.reasoning for sample in read(out, "ave", "test")] == [None]
+
+
+def test_events_behind_the_end_are_told(root: Path, tmp_path: Path) -> None:
+    made = build(get_dataset("ave"), root, tmp_path / "out", ["test"])
+    assert made.notes == ["test: 2 samples with an event behind the end of their clip: kept"]

@@ -82,5 +82,8 @@ def test_a_plugin_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     path.write_text("x = 1\n")
     with pytest.raises(DatasetError, match="no subclass"):
         add_plugin(path)
+    path.write_text("import nothing_of_that_name")
+    with pytest.raises(DatasetError, match="cannot be taken: ModuleNotFoundError"):
+        add_plugin(path)
     with pytest.raises(DatasetError, match="no Python file"):
         add_plugin(tmp_path / "none.py")

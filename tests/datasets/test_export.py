@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
@@ -40,7 +42,9 @@ def test_llama_factory_gets_its_list(tmp_path: Path) -> None:
         export([SAMPLES[key]], tmp_path, tmp_path, f"{key}_train", "llama-factory")
     known = json.loads((tmp_path / "dataset_info.json").read_text())
     assert set(known) == {"ave_train", "arig_train"}
-    assert (tmp_path / known["ave_train"]["file_name"]).is_file()
+    for name, listed in known.items():
+        for line in (tmp_path / listed["file_name"]).read_text().splitlines():
+            assert set(listed["columns"].values()) <= set(json.loads(line)), name
 
 
 def test_windows_are_told(tmp_path: Path) -> None:
@@ -52,6 +56,23 @@ def test_windows_are_told(tmp_path: Path) -> None:
     ]
 
 
+def test_parquet_files_of_several_keys_load_as_one(tmp_path: Path) -> None:
+    for key in ("ave", "avqa", "s4"):
+        export([SAMPLES[key]], tmp_path, tmp_path, f"{key}_train", "parquet")
+    tables = [pyarrow.parquet.read_table(path) for path in sorted(tmp_path.glob("*.parquet"))]
+    rows = pyarrow.concat_tables(tables).to_pylist()
+    assert {row["task"] for row in rows} == {"ave", "avqa", "s4"}
+    assert all(row["messages"][-1]["role"] == "assistant" for row in rows)
+
+
+def test_nothing_to_write_is_told(tmp_path: Path) -> None:
+    blind = Sample("none", "d", "ave", "train")
+    assert export([blind], tmp_path, tmp_path / "out", "x", "ms-swift") == [
+        "1 samples without a true answer are left out", "nothing to write"
+    ]  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
 def test_on_the_command_line(tmp_path: Path) -> None:
     write(tmp_path, "ave", "train", [SAMPLES["ave"], Sample("none", "d", "ave", "train")])
     for form, name in (("ms-swift", "ave_train.jsonl"), ("parquet", "ave_train.parquet")):
@@ -59,8 +80,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
         told = CliRunner().invoke(app, ["export", *arguments])
         assert told.exit_code == 0 and (tmp_path / form / name).is_file(), told.output
     assert len((tmp_path / "ms-swift" / "ave_train.jsonl").read_text().splitlines()) == 1
-    import pyarrow.parquet
-
+    assert "1 samples without a true answer are left out" in told.output
     rows = pyarrow.parquet.read_table(tmp_path / "parquet" / "ave_train.parquet").to_pylist()
     assert from_json(rows[0]["sample"]) == SAMPLES["ave"] and rows[0]["reasoning"] == "I hear it."
     wrong = CliRunner().invoke(app, ["export", *arguments[:-1], "csv"])

@@ -61,9 +61,11 @@ def test_on_the_command_line(folder: Path) -> None:
     told = CliRunner().invoke(app, ["ls", "data", str(folder), "--json"])
     assert [row["key"] for row in json.loads(told.output)] == ["a2v", "arig", "avcap", "ave", "avqa", "ks"]
     table = CliRunner().invoke(app, ["ls", "data", str(folder)], env={"COLUMNS": "200"})
-    assert "bowling 2" in table.output and "not looked at" in table.output
+    assert "bowling 2" in table.output and "?" in table.output
     datasets = CliRunner().invoke(app, ["ls", "datasets"], env={"COLUMNS": "200"})
-    assert "AVE-ECCV18" in datasets.output
+    assert "trainSet.txt" in datasets.output
+    everything = json.loads(CliRunner().invoke(app, ["ls", "datasets", "--json"]).output)
+    assert everything["ave"]["homepage"].endswith("AVE-ECCV18") and everything["ms3"]["splits"]["train"] is None
 
 
 def test_a_folder_without_an_index(tmp_path: Path) -> None:

@@ -211,13 +211,18 @@ def test_calls_are_made_at_a_time(tmp_path: Path) -> None:
 def test_on_the_command_line(tmp_path: Path) -> None:
     write(tmp_path, "ave", "train", [*samples(3), Sample("none", "own", "ave", "train")])
     told = CliRunner().invoke(app, ["annotate", "--data", str(tmp_path), "--keys", "ave"])
-    assert told.exit_code == 0 and "reasoning of template for 3 of 4 samples" in told.output, told.output
+    assert told.exit_code == 1 and "reasoning of template for 3 of 4 samples" in told.output, told.output
     assert "none: no true answer to lead to" in told.output
     after = list(read(tmp_path, "ave", "train"))
     assert [bool(sample.reasoning) for sample in after] == [True, True, True, False]
     assert journal_path(tmp_path, "ave", "train").is_file()
     again = CliRunner().invoke(app, ["annotate", "--data", str(tmp_path), "--keys", "ave"])
-    assert again.exit_code == 0 and list(read(tmp_path, "ave", "train")) == after
+    assert again.exit_code == 1 and list(read(tmp_path, "ave", "train")) == after
+
+
+def test_a_budget_needs_prices(tmp_path: Path) -> None:
+    told = CliRunner().invoke(app, ["annotate", "--data", str(tmp_path), "--keys", "ave", "--budget", "1"])
+    assert told.exit_code == 2 and "--budget needs prices" in told.output
 
 
 def test_a_teacher_may_be_any_function(tmp_path: Path) -> None:
@@ -245,5 +250,5 @@ def test_a_model_that_cannot_write_reasoning_is_told_on_the_command_line(tmp_pat
     write(tmp_path, "ave", "train", [replace(sample, reasoning=None) for sample in made])
     arguments = ["--data", str(tmp_path), "--keys", "ave", "--teacher", "local:tiny", "--attempts", "1"]
     told = CliRunner().invoke(app, ["annotate", *arguments])
-    assert told.exit_code == 0 and "reasoning of local:tiny for 0 of 2 samples" in told.output, told.output
+    assert told.exit_code == 1 and "reasoning of local:tiny for 0 of 2 samples" in told.output, told.output
     assert "without: " in told.output

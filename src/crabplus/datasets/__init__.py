@@ -45,7 +45,10 @@ def add_plugin(path: str | Path) -> list[str]:
     if spec is None or spec.loader is None:
         raise DatasetError(f"{path}: no Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever is wrong in a file of someone else
+        raise DatasetError(f"{path}: cannot be taken: {type(error).__name__}: {error}") from error
     if not (keys := _add(module)):
         raise DatasetError(f"{path}: no subclass of crabplus.datasets.Dataset with a key in it")
     return keys

@@ -7,6 +7,7 @@ from crabplus.datasets.base import Dataset, DatasetError, read_rows
 from crabplus.schema import Event, EventsAnswer, Media, Sample
 
 HEADER = ("Category", "VideoID", "Quality", "StartTime", "EndTime")
+SECONDS = 10
 FILES = {"train": "trainSet.txt", "val": "valSet.txt", "test": "testSet.txt"}
 CLASSES = (
     "Church bell", "Male speech, man speaking", "Bark", "Fixed-wing aircraft, airplane", "Race car, auto racing",
@@ -33,14 +34,16 @@ class Ave(Dataset):
 
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
         """One sample for each row."""
-        path = self.find(root, FILES[split], f"data/{FILES[split]}")
+        path, empty = self.find(root, FILES[split], f"data/{FILES[split]}"), 0
         for line, (label, video, _, start, end) in read_rows(path, "&", HEADER, 5, quoted=False):
             if label not in CLASSES:
                 raise DatasetError(f"{path}, line {line}: {label!r} is none of the 28 classes")
+            empty += start == end
             yield self.sample(
                 self.distinct(video), split, media=(Media("clip", "video", f"AVE/{video}.mp4"),), options=CLASSES,
                 answer=EventsAnswer(_events(label, start, end, path, line)),
             )  # fmt: skip
+        self.note(empty, "rows with an event of no length: samples without an event")
 
 
 def _events(label: str, start: str, end: str, path: Path, line: int) -> tuple[Event, ...]:
@@ -48,4 +51,6 @@ def _events(label: str, start: str, end: str, path: Path, line: int) -> tuple[Ev
         first, last = float(start), float(end)
     except ValueError:
         raise DatasetError(f"{path}, line {line}: two times wanted, got {start!r} and {end!r}") from None
+    if not 0 <= first <= last <= SECONDS:
+        raise DatasetError(f"{path}, line {line}: times in order from 0 to {SECONDS} wanted, got {start} and {end}")
     return (Event(label, first, last),) if first < last else ()

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
+from pydantic import ValidationError
+
 from crabplus.schema import Sample
 from crabplus.tasks import Task
 
@@ -71,7 +73,11 @@ class Dataset(ABC):
             raise DatasetError(f"{root} is no folder; {self.name} needs one with {self.needs}")
         self.notes.clear()
         self._names.clear()
-        yield from self.samples(Path(root), split)
+        try:
+            yield from self.samples(Path(root), split)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise DatasetError(f"{self.name}, {split}: {first['msg']}, got {first['input']!r:.80}") from error
 
     @abstractmethod
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
@@ -158,12 +164,19 @@ def read_rows(path: Path, delimiter: str = ",", header: Sequence[str] = (), fiel
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
         table = csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
-        for number, row in enumerate(table):
+        for number, row in enumerate(_decoded(table, path)):
             if not row or (not number and header and [cell.strip() for cell in row[: len(header)]] == list(header)):
                 continue
             if fields is not None and len(row) != fields:
                 raise DatasetError(f"{path}, line {table.line_num}: {fields} fields wanted, got {len(row)}: {row}")
             yield table.line_num, row
+
+
+def _decoded(table: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
+    try:
+        yield from table
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path}: no table of text: {error}") from error
 
 
 def read_table(path: Path, *columns: str, delimiter: str = ",") -> Iterator[tuple[int, dict[str, str]]]:

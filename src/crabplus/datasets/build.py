@@ -12,7 +12,7 @@ from typing import Literal
 from crabplus.datasets.avuie import Index, index_path, is_published, write, write_published
 from crabplus.datasets.base import Dataset, DatasetError
 from crabplus.datasets.medialist import Entry, Track, look
-from crabplus.schema import Media, Sample
+from crabplus.schema import Answer, EventsAnswer, Media, Sample
 from crabplus.tasks import get_task
 
 Place = Literal["reference", "link", "copy"]
@@ -74,15 +74,32 @@ def build(
         notes = list(dataset.notes)  # of the whole split, where a part alone is read next
         seen = _look(dataset, root, out, split, block, shard, workers, track) if probe else None
         samples = _kept(_part(dataset, root, split, block), seen, keep, counts)
-        placed = (_placed(sample, root, out, place) for sample in samples)
         name = split if shard[1] == 1 else f"{split}.{shard[0] + 1}-of-{shard[1]}"
+        reasoning = _reasoning(index_path(out, dataset.key, name))
+        placed = (_reasoned(_placed(sample, root, out, place), reasoning) for sample in samples)
         path = write(out, dataset.key, name, placed)
         made.notes += [f"{split}: {note}" for note in notes or dataset.notes]
         if published and shard[1] == 1:
             made.notes += _publish(out, dataset, split, Index(path))
-        made.errors += [f"{entry.path}: {entry.error}" for entry in (seen or {}).values() if entry.error]
+        made.errors += [problem for entry in (seen or {}).values() if (problem := _problem(entry))]
+        made.notes += _late(Index(path), split)
     made.shared = shared_sources(out)
     return made
+
+
+def _problem(entry: Entry) -> str:
+    """What is wrong with a media file; empty if nothing is."""
+    return f"{entry.path}: is not there" if entry.bytes is None else entry.error or ""
+
+
+def _late(index: Index, split: str) -> list[str]:
+    """How many samples have an event behind the end of their clip, by more than a second."""
+    late = 0
+    for sample in index:
+        ends = [item.duration for item in sample.media if item.duration is not None]
+        events = sample.answer.events if isinstance(sample.answer, EventsAnswer) else ()
+        late += bool(ends) and any(event.end > max(ends) + 1 for event in events)
+    return [f"{split}: {late} samples with an event behind the end of their clip: kept"] if late else []
 
 
 def _publish(out: Path, dataset: Dataset, split: str, index: Index) -> list[str]:
@@ -95,18 +112,23 @@ def _publish(out: Path, dataset: Dataset, split: str, index: Index) -> list[str]
     return []
 
 
-def merge(out: Path, key: str, split: str) -> Path:
-    """Join the parts of an index that ``build`` wrote with ``shard``.
+def merge(dataset: Dataset, out: Path, split: str, published: bool = False) -> list[str]:
+    """Join the parts of an index that ``build`` wrote with ``shard``, and write the published layout if wanted.
+
+    Returns:
+        Remarks, as of :func:`build`.
 
     Raises:
         DatasetError: a part is missing; names it.
     """
+    key = dataset.key
     parts = sorted((out / key).glob(f"{split}.*-of-*.jsonl"))
     total = int(parts[0].stem.rsplit("-", 1)[1]) if parts else 0
     wanted = [index_path(out, key, f"{split}.{number}-of-{total}") for number in range(1, total + 1)]
     if not parts or (missing := [path for path in wanted if not path.is_file()]):
         raise DatasetError(f"{missing[0] if parts else out / key}: no such part of {split}; build it with --shard")
-    return write(out, key, split, (sample for path in wanted for sample in Index(path)))
+    whole = write(out, key, split, (sample for path in wanted for sample in Index(path)))
+    return _publish(out, dataset, split, Index(whole)) if published else []
 
 
 def _block(dataset: Dataset, root: Path, split: str, shard: tuple[int, int]) -> tuple[int, int | None]:
@@ -149,6 +171,17 @@ def _kept(samples: Iterable[Sample], seen: dict[str, Entry] | None, keep: bool, 
         if good or keep:
             counts.written += 1
             yield sample
+
+
+def _reasoning(path: Path) -> dict[str, tuple[Answer | None, str]]:
+    """The reasoning of an index that is there already, with the answer that it leads to."""
+    return {s.id: (s.answer, s.reasoning) for s in Index(path) if s.reasoning} if path.is_file() else {}
+
+
+def _reasoned(sample: Sample, known: dict[str, tuple[Answer | None, str]]) -> Sample:
+    """The sample with the reasoning that an index had for it, if its answer is the same."""
+    answer, reasoning = known.get(sample.id, (None, None))
+    return replace(sample, reasoning=reasoning) if reasoning and answer == sample.answer else sample
 
 
 def _told(item: Media, entry: Entry) -> Media:

@@ -6,7 +6,7 @@ formats have no place for is told: windows in time, of which the whole file woul
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,25 +62,26 @@ def export(
     """Write samples under ``out``; each file appears whole or not at all. Returns remarks on what could not be said.
 
     Args:
-        samples: with true answers. folder: their media paths are relative to it. name: of the set, as ``ave_train``.
+        samples: those without a true answer are left out, which is told. folder: their media paths are relative to it.
+        name: of the set, as ``ave_train``.
     """
-    windows = [0]
-    counted = _counted(samples, windows)
+    chosen = list(samples)
+    told = [sample for sample in chosen if sample.answer is not None]
+    remarks = [f"{len(chosen) - len(told)} samples without a true answer are left out"] if told != chosen else []
+    windowed = sum(any(i.start is not None or i.end is not None for i in sample.media) for sample in told)
+    remarks += [f"{windowed} samples mean a window of a file; the whole file is named"] if windowed else []
+    if not told:
+        return [*remarks, "nothing to write"]
     out.mkdir(parents=True, exist_ok=True)
     if form == "parquet":
-        _parquet(counted, folder, out / f"{name}.parquet")
-        return []
-    rows = (json.dumps(conversation(sample, folder, pack), ensure_ascii=False) for sample in counted)
-    _write(out / f"{name}.jsonl", rows)
-    if form == "llama-factory":
+        _parquet(told, folder, out / f"{name}.parquet", pack)
+        return remarks
+    rows = [conversation(sample, folder, pack) for sample in told]
+    if form == "llama-factory":  # it asks every row for every column of its list
+        rows = [{**dict.fromkeys(_LISTS.values(), []), **row} for row in rows]
         _register(out / "dataset_info.json", name)
-    return [f"{windows[0]} samples mean a window of a file; the whole file is named"] if windows[0] else []
-
-
-def _counted(samples: Iterable[Sample], windows: list[int]) -> Iterator[Sample]:
-    for sample in samples:
-        windows[0] += any(item.start is not None or item.end is not None for item in sample.media)
-        yield sample
+    _write(out / f"{name}.jsonl", (json.dumps(row, ensure_ascii=False) for row in rows))
+    return remarks
 
 
 def _write(path: Path, rows: Iterable[str]) -> None:
@@ -103,18 +104,26 @@ def _register(path: Path, name: str) -> None:
     _write(path, [json.dumps(known, indent=1)])
 
 
-def _parquet(samples: Iterable[Sample], folder: Path, path: Path) -> None:
-    """One row a sample: what one wants to filter by in columns of its own, all of it as JSON, media as paths."""
-    from datasets import Dataset
+def _parquet(samples: Sequence[Sample], folder: Path, path: Path, pack: Pack | None) -> None:
+    """One row a sample: what one wants to filter by, the conversation with its files, and all of it as JSON.
 
+    Columns and their types are the same for every key, so that several files load as one.
+    """
+    from datasets import Dataset, Features, List, Value
+
+    text, texts = Value("string"), List(Value("string"))
+    features = Features({
+        **dict.fromkeys(("id", "task", "dataset", "split", "question", "reasoning"), text),
+        "messages": List({"role": text, "content": text}), **dict.fromkeys(_LISTS.values(), texts), "sample": text,
+    })  # fmt: skip
     rows = [
         {
             "id": s.id, "task": s.task, "dataset": s.dataset, "split": s.split, "question": s.question,
-            "reasoning": s.reasoning, "media": [str((folder / item.path).resolve()) for item in s.media],
+            "reasoning": s.reasoning, **dict.fromkeys(_LISTS.values(), []), **conversation(s, folder, pack),
             "sample": to_json(s),
         }
         for s in samples
     ]  # fmt: skip
     partial = path.with_suffix(".partial")
-    Dataset.from_list(rows).to_parquet(str(partial))
+    Dataset.from_list(rows, features=features).to_parquet(str(partial))
     os.replace(partial, path)

@@ -47,7 +47,7 @@ class MusicAvqa(Dataset):
         """One sample for each question."""
         part = "" if self.chosen["part"] == "all" else f"_{self.chosen['part']}"
         name = f"{self.chosen['version']}/avqa-{split}{part}.json"
-        path, deleted, doubled = self.find(root, name, f"data/{name}"), 0, 0
+        path, deleted, doubled, other = self.find(root, name, f"data/{name}"), 0, 0, 0
         for number, item in enumerate(read_json(path, list)):
             where = f"{path}, item {number}"
             if not isinstance(item, dict) or (missing := [field for field in FIELDS if field not in item]):
@@ -57,12 +57,14 @@ class MusicAvqa(Dataset):
                 continue
             asked = self.distinct(str(item["question_id"]))
             doubled += asked.endswith("-2")
+            other += item["anser"] not in ANSWERS
             film = self.place(root, f"{item['video_id']}.mp4", "videos", "video", "")
             yield self.sample(
                 asked, split, media=(Media("clip", "video", film),), question=question(item, where), options=ANSWERS,
                 answer=TextAnswer(str(item["anser"])),
                 meta={"type": _listed(item, "type", where), "video": item["video_id"]},
             )  # fmt: skip
+        self.note(other, "answers that are none of the 42 known ones: kept")
         self.note(deleted, "questions marked as deleted: left out")
         self.note(doubled, "question ids that stand more than once: all kept, with -2 behind the second")
 

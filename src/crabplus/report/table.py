@@ -65,8 +65,16 @@ def build_table(made: Any, title: str | None = None) -> Table:
         numbers = counts.found, counts.missing, counts.unreadable, counts.silent, counts.written
         table.add_row(split, official, *map(str, numbers))
     shown = made.errors[:ERRORS] + ([f"and {len(made.errors) - ERRORS} more"] if made.errors[ERRORS:] else [])
-    table.caption, table.caption_justify = "\n".join([*made.notes, *made.shared, *shown]) or None, "left"
+    table.caption, table.caption_justify = "\n".join([*_once(made.notes), *made.shared, *shown]) or None, "left"
     return table
+
+
+def _once(notes: Sequence[str]) -> list[str]:
+    """Notes, each ``split: words``, with the splits of the same words together."""
+    splits: dict[str, list[str]] = {}
+    for split, _, words in (note.partition(": ") for note in notes):
+        splits.setdefault(words, []).append(split)
+    return [f"{', '.join(dict.fromkeys(names))}: {words}" for words, names in splits.items()]
 
 
 def data_table(summaries: Sequence[Any], title: str | None = None) -> Table:
@@ -74,12 +82,12 @@ def data_table(summaries: Sequence[Any], title: str | None = None) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("key", style="bold")
     table.add_column("split")
-    for name in ("samples", "answered", "with sound", "reasoned", "hours", "labels"):
+    for name in ("n", "answer", "sound", "reason", "hours", "labels"):
         table.add_column(name, justify="right")
     table.add_column("most frequent")
     for made in summaries:
         shares = [f"{count / max(made.samples, 1):.0%}" for count in (made.answered, made.sounding, made.reasoned)]
-        hours = f"{made.seconds / 3600:.2f}" if made.timed else "not looked at"
+        hours = f"{made.seconds / 3600:.2f}" if made.timed else "?"
         common = ", ".join(f"{label} {count}" for label, count in list(made.labels.items())[:COMMON])
         table.add_row(made.key, made.split, str(made.samples), *shares, hours, str(len(made.labels)), common)
     return table

@@ -23,9 +23,10 @@ from crabplus.schema import Sample, SchemaError
 from crabplus.tasks import get_task
 
 LAYOUTS: dict[str, Layout] = {**CLIPS, **PICTURES}
-IDS = ("vid", "uid", "fid", "video_id", "video_name", "filename")
+IDS = ("vid", "uid", "fid", "filename")
+VIDEOS = ("video_id", "video_name")
 UNSAID = {"frame_idx": 0, "split": "test_s", "question_relation": "Both"}
-"""Fields that a sample of other origin does not know: its id stands for the first, these values for the second."""
+"""What a sample of other origin does not know: the fields for which its id, its video and these values stand."""
 SHOWN = 5  # so many bad records are named in an error
 
 
@@ -84,6 +85,7 @@ def write_published(root: str | Path, key: str, split: str, samples: Iterable[Sa
     for sample in samples:
         try:
             record = {**dict.fromkeys(layout.names(split), ""), **UNSAID, **dict.fromkeys(IDS, sample.id)}
+            record.update(dict.fromkeys(VIDEOS, sample.meta.get("video", sample.id)))
             record.update({**sample.meta, **layout.write(sample)})
             record[layout.target] = get_task(key).target(sample) if split == "train" else ""
         except ValueError as error:
