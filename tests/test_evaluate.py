@@ -98,7 +98,7 @@ def test_every_kind_of_failure_is_counted_and_wrong() -> None:
     score = evaluate(samples, predictions, partial=True)["words"]
     assert score.metric == "accuracy" and score.score == pytest.approx(1 / 6)
     assert (score.n, score.unparsable, score.missing) == (6, 1, 1)
-    assert score.notes[-1] == "words: '3' has no prediction"
+    assert score.notes[-1] == "'3' has no prediction"
     assert score.others == {"right": 1.0, "absent": None, "errors": 2.0}
 
 
@@ -140,7 +140,7 @@ def test_task_without_constants(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             [asked(7)],
             [said(8)],
-            "words: '8' belongs to no sample; words: '7' has no prediction; take the data",
+            "words: '8' belongs to no sample; '7' has no prediction; take the data",
         ),
         ([asked(7), asked(8), asked(9)], [said(8)], r"words: '7' has no prediction \(so with 2 of 3\)"),
         ([asked(7)], [said(7, task="other")], "other: '7' belongs to no sample"),

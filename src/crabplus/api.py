@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from crabplus import media as files
 from crabplus.data import WithSource
-from crabplus.generate import load_adapter, predict
+from crabplus.generate import check_adapter, load_adapter, predict
 from crabplus.models import TINY, load_model, resolve
 from crabplus.models.source import Files
 from crabplus.schema import EventsAnswer, Media, Prediction, Sample
@@ -42,6 +42,8 @@ class CrabPlus:
             pack: a pack file; None for the one that lies beside the model, else the default one.
             settings: ``dtype`` (default float32 for the shipped model, else as stored), ``device``, ``attention``.
         """
+        if adapter is not None and str(adapter) != "none":
+            check_adapter(adapter)  # before the model is loaded, which may take minutes
         folder = Path(resolve(name_or_path))
         chosen = load_pack(pack) if pack else pack_for(name_or_path)
         if str(name_or_path) == TINY:
@@ -71,13 +73,18 @@ class CrabPlus:
         """
         shown = media_for(task, media, sound, start, end, self.pack.longest)
         sample = Sample(
-            id=Path(media).name, dataset="own", task=task, split="own", media=shown, question=_needed(task, question)
+            id=Path(media).name,
+            dataset="own",
+            task=task,
+            split="own",
+            media=shown,
+            question=check_question(task, question),
         )
         with self._lock:
             (made,) = predict(self.model, WithSource([sample], Files()), self.pack, 1, self.origin)
         if made.error:
             raise AskError(made.error)
-        return _shifted(made, start or 0.0)
+        return _on_the_clock(made, shown[0])
 
 
 def _origin(model: Any, name: str | Path, adapter: str | Path) -> dict[str, str]:
@@ -142,7 +149,12 @@ def _window(path: str | Path, duration: float, start: float | None, end: float |
     return low, min(high, duration, low + longest)
 
 
-def _needed(task: str, question: str | None) -> str | None:
+def check_question(task: str, question: str | None) -> str | None:
+    """The question, if the key takes one and there is one, or takes none and there is none.
+
+    Raises:
+        AskError: else.
+    """
     if get_task(task).takes_question and not question:
         raise AskError(f"{task} answers a question, and there is none: name it (--question ...)")
     if question and not get_task(task).takes_question:
@@ -151,11 +163,14 @@ def _needed(task: str, question: str | None) -> str | None:
     return question
 
 
-def _shifted(made: Prediction, start: float) -> Prediction:
-    if isinstance(made.answer, EventsAnswer) and start:
-        events = tuple(replace(e, start=e.start + start, end=e.end + start) for e in made.answer.events)
-        return replace(made, answer=EventsAnswer(events))
-    return made
+def _on_the_clock(made: Prediction, media: Media) -> Prediction:
+    """Events on the file's own clock, cut off where the window ends; one that lies behind that end is none."""
+    if not isinstance(made.answer, EventsAnswer):
+        return made
+    start, end = media.start or 0.0, media.end if media.end is not None else media.duration
+    moved = [replace(e, start=e.start + start, end=e.end + start) for e in made.answer.events]
+    kept = [replace(e, end=min(e.end, end)) if end is not None else e for e in moved if end is None or e.start < end]
+    return replace(made, answer=EventsAnswer(tuple(kept)))
 
 
 def pack_for(name_or_path: str | Path) -> Pack:

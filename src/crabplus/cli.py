@@ -1,6 +1,7 @@
 """The ``crabplus`` command. Everything heavy is imported inside the commands, so that ``--help`` answers at once."""
 
 import logging
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,12 +88,14 @@ def ask(
 ) -> None:
     """Ask a model about one media file."""
     with _clear_errors():
-        from crabplus.api import CrabPlus, media_for, pack_for
+        from crabplus.api import CrabPlus, check_question, media_for, pack_for
         from crabplus.schema import to_json
         from crabplus.tasks import load_pack
 
         chosen = load_pack(pack) if pack else pack_for(model)
-        media_for(task, file, sound, start, end, chosen.longest)  # refuse before the model loads
+        check_question(task, question)  # refuse before the model loads
+        media_for(task, file, sound, start, end, chosen.longest)
+        chosen.wording(task)
         plus = CrabPlus.from_pretrained(model, adapter, pack=pack)
         made = plus.ask(file, task=task, question=question, sound=sound, start=start, end=end)
     typer.echo(to_json(made) if json else _in_words(made))
@@ -393,6 +396,8 @@ def main() -> None:
     """Entry point of the console script."""
     # it is imported by PEFT where it is installed, and then tells of kernels that nothing here uses
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    # of transformers to itself: nothing that a user of these commands could change
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     app()
 
 
@@ -454,6 +459,10 @@ def _in_words(made: Any) -> str:
 
     sample = Sample(id=made.id, dataset="own", task=made.task, split="own")
     answer = describe(made.answer, sample) if made.answer else f"no answer: {made.reason}"
+    for thing in getattr(made.answer, "objects", ()):
+        if thing.box:
+            x1, y1, x2, y2 = (f"{100 * side:.0f}" for side in thing.box)
+            answer += f"\n  {thing.label}: {x1} to {x2} % across and {y1} to {y2} % down the picture"
     return f"{answer}\n  {made.reasoning}" if made.reasoning else answer
 
 

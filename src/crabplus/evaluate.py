@@ -55,7 +55,8 @@ def evaluate(
     odd = _mismatches(asked, said)
     if odd and not partial:
         raise EvaluationError(
-            "; ".join(odd.values()) + "; take the data and split that the predictions were made from, or score all the "
+            "; ".join(f"{key}: {words}" for key, words in odd.items())
+            + "; take the data and split that the predictions were made from, or score all the "
             "same with --partial (partial=True)"
         )
     rows: dict[str, list[Row]] = {}
@@ -91,7 +92,7 @@ def _mismatches(asked: Mapping[Name, Sample], said: Mapping[Name, Prediction]) -
         for key, ids in alone.items():
             of = sum(other == key for other, _ in names)
             more = f" (so with {len(ids)} of {of})" if len(ids) > 1 else ""
-            odd.setdefault(key, []).append(f"{key}: {ids[0]!r} {words}{more}")
+            odd.setdefault(key, []).append(f"{ids[0]!r} {words}{more}")
     return {key: "; ".join(words) for key, words in odd.items()}
 
 

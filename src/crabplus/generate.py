@@ -11,6 +11,12 @@ from crabplus.schema import Prediction
 from crabplus.tasks import Pack, get_task
 
 
+def check_adapter(path: str | Path) -> None:
+    """Raise a ValueError if a folder holds no adapter."""
+    if not (Path(path) / "adapter_config.json").is_file():
+        raise ValueError(f"{path}: no adapter_config.json in there; name the folder that training wrote")
+
+
 def load_adapter(model: Any, path: str | Path) -> Any:
     """Put a saved adapter on ``model.thinker``; missing or unexpected weights are an error.
 
@@ -21,8 +27,7 @@ def load_adapter(model: Any, path: str | Path) -> Any:
 
     import crabplus.ilora  # noqa: F401 - registers the method
 
-    if not (Path(path) / "adapter_config.json").is_file():
-        raise ValueError(f"{path}: no adapter_config.json in there; name the folder that training wrote")
+    check_adapter(path)
     model.thinker = PeftModel.from_pretrained(model.thinker, str(path)).eval()
     return model
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from crabplus.api import _on_the_clock
 from crabplus.cli import app
-from crabplus.schema import Prediction, from_json
+from crabplus.schema import Event, EventsAnswer, Media, Prediction, from_json
 from crabplus.tidepool.build import build
 
 
@@ -179,3 +180,35 @@ def test_help_loads_nothing_heavy():
 
 def test_version():
     assert run("--version").output.startswith("crabplus ")
+
+
+def test_times_end_where_the_window_ends():
+    shown = Media("clip", "video", "a.mp4", 3.0, 10.0, duration=10.0)
+    events = EventsAnswer((Event("bell", 2, 9), Event("horn", 8, 9)))
+    made = _on_the_clock(Prediction("1", "ave", answer=events), shown)
+    assert made.answer == EventsAnswer((Event("bell", 5, 10),))
+    whole = _on_the_clock(Prediction("1", "ave", answer=events), Media("clip", "video", "a.mp4", duration=8.5))
+    assert whole.answer == EventsAnswer((Event("bell", 2, 8.5), Event("horn", 8, 8.5)))
+
+
+def test_a_box_is_told_in_words(clips):
+    out, made = clips
+    frame, sound = (out / item.path for item in made[8].media)
+    said = run("ask", frame, "--task", "arig", "--sound", sound)
+    assert said.exit_code == 0 and "% across and" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--task", "ave", "--question", "Why?"), "ave takes no question"),
+        (("--task", "ks"), "no wording for key 'ks'"),
+        (("--task", "ave", "--adapter", "nowhere"), "no adapter_config.json"),
+        (("--task", "ave", "--model", "/nowhere"), "no config.json in there"),
+    ],
+)
+def test_what_is_wrong_is_told_before_a_model_is_loaded(clips, monkeypatch, options, words):
+    monkeypatch.setattr("crabplus.models.qwen2_5_omni.load", lambda *a, **k: pytest.fail("loaded"))
+    out, made = clips
+    said = run("ask", out / made[0].media[0].path, *options)
+    assert said.exit_code == 2 and words in said.output

@@ -38,6 +38,8 @@ def _model_type(path: str) -> str:
     config = Path(path) / "config.json"
     if config.is_file():
         return str(json.loads(config.read_text(encoding="utf-8")).get("model_type"))
+    if Path(path).is_dir() or str(path)[:1] in "/.~":
+        raise ValueError(f"{path}: no config.json in there; name 'tiny', the folder of a model, or a hub name")
     from transformers import AutoConfig
 
     return str(AutoConfig.from_pretrained(path).model_type)
