@@ -1,6 +1,9 @@
 """What docs/add-a-dataset.md says: the class in it, outside the package, is built, asked, answered and scored."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +64,21 @@ def test_a_wrong_row_is_named_by_the_page_too(plugin: Path, tmp_path: Path) -> N
 def test_a_key_of_the_nineteen_keeps_its_task() -> None:
     with pytest.raises(ValueError, match="key 'ks' has its task already"):
         tasks.add_task(get_task("ks"))
+
+
+def test_a_dataset_that_is_installed_is_found_with_its_task(tmp_path: Path) -> None:
+    assert CODE is not None
+    (tmp_path / "zoo.py").write_text(CODE[1], encoding="utf-8")
+    (tmp_path / "zoo-1.0.dist-info").mkdir()
+    (tmp_path / "zoo-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo\nVersion: 1.0\n")
+    (tmp_path / "zoo-1.0.dist-info" / "entry_points.txt").write_text("[crabplus.datasets]\nzoo = zoo\n")
+    code = "from crabplus.tasks import get_task; print(get_task('zoo').family)"
+    paths = os.pathsep.join([str(tmp_path), str(Path(tasks.__file__).parents[2])])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "animal recognition", done.stderr

@@ -1,5 +1,6 @@
 """Ref-AVS: rows and masks as published, with the pitfalls of the original files."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,14 @@ def test_a_wrong_row_is_named(root: Path, dataset: Dataset, row: str, message: s
     avsbench.write(root / "metadata.csv", f"{ref_avs.HEADER}\r\n{row}\r\n")
     with pytest.raises(DatasetError, match=message):
         list(dataset.read(root, "val"))
+
+
+def test_without_masks_the_expressions_are_read(tmp_path: Path) -> None:
+    ref_avs.make(tmp_path)
+    shutil.rmtree(tmp_path / "gt_mask")
+    dataset = get_dataset("ref_avs")
+    samples = list(dataset.read(tmp_path, "train"))
+    absent = [sample for sample in samples if sample.meta["category"] == "null"]
+    assert samples and all(s.answer == ObjectsAnswer(present=False) for s in absent)
+    assert all(s.answer is None and "mask" not in s.meta for s in samples if s not in absent)
+    assert any("gt_mask is not there" in note for note in dataset.notes)

@@ -18,7 +18,8 @@ class RefAvs(Dataset):
 
     The thing is not present in frames where its mask is empty, nor in any frame of rows whose thing is ``null``. The
     folder of a clip is its ``uid`` without the last two parts (of null rows, ``null_c-`` or ``null_m-`` is part of
-    it). A ``uid`` may come twice, so the number of the row, from 1, is part of the name of a sample.
+    it). A ``uid`` may come twice, so the number of the row, from 1, is part of the name of a sample. Without the folder
+    ``gt_mask`` only the expressions are read, and of what is there it is not known where.
     """
 
     key = "ref_avs"
@@ -43,13 +44,16 @@ class RefAvs(Dataset):
                     yield self._frame(split, f"{number}/{row['uid']}/{second}", row, media, thing, second, masks)
         if todo:
             self.notes.append(f"{todo} rows of split {TODO} belong to no split")
-        if masks.missing:
+        if not masks.known:
+            self.notes.append("gt_mask is not there: samples without an answer, but for rows that refer to nothing")
+        elif masks.missing:
             self.notes.append(f"{masks.missing} masks of rows that refer to nothing are not there: taken as empty")
 
     def _frame(self, split: str, name: str, row: dict[str, str], media: str, thing: str, second: int,
                masks: "_Masks") -> Sample:  # fmt: skip
         mask = f"gt_mask/{media}/fid_{row['fid']}/{second:05d}.png"
         there, found = masks.look(mask, thing)
+        unknown = not masks.known and thing != NULL
         meta = {"vid": row.get("vid", media), "uid": row["uid"], "fid": row["fid"], "category": thing, "frame": second}
         return self.sample(
             name, split, question=row["exp"], meta={**meta, "mask": mask} if there else meta,
@@ -57,7 +61,7 @@ class RefAvs(Dataset):
                 Media("frame", "image", f"media/{media}/frames/{second}.jpg"),
                 Media("sound", "audio", f"media/{media}/audio.wav", second, second + 1),
             ),
-            answer=ObjectsAnswer((found,)) if found else ObjectsAnswer(present=False),
+            answer=None if unknown else ObjectsAnswer((found,)) if found else ObjectsAnswer(present=False),
         )  # fmt: skip
 
 
@@ -65,14 +69,14 @@ class _Masks:
     """The masks of a root folder, each of which is shared by the expressions about one thing."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.missing = root, 0
+        self.root, self.missing, self.known = root, 0, (root / "gt_mask").is_dir()
         self._find = lru_cache(maxsize=1000)(lambda path, thing: find_thing(read_mask(path), thing))
 
     def look(self, mask: str, thing: str) -> tuple[bool, Object | None]:
         """Whether the mask is there, and the thing on it; only masks of things that are not there may be missing."""
         path = self.root / mask
         if thing != NULL:
-            return True, self._find(path, thing)
+            return self.known, self._find(path, thing) if self.known else None
         there = path.is_file()
         self.missing += not there
         return there, None
