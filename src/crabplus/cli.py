@@ -183,7 +183,7 @@ def annotate(
     with _clear_errors():
         from crabplus.models.source import Files
         from crabplus.reasoning.annotate import Rules
-        from crabplus.reasoning.folder import annotate_folder, audit_cards
+        from crabplus.reasoning.folder import annotate_folder, audited
         from crabplus.reasoning.teacher import Endpoint, Local, by_template
         from crabplus.report.html import write_gallery
 
@@ -201,7 +201,7 @@ def annotate(
         for key in _known(keys):
             outcomes.append(annotate_folder(data, key, split, asked, teacher, rules, _track))
             typer.echo(outcomes[-1].words)
-            shown += audit_cards(data, key, split) if audit else []
+            shown += audited(data, key, split) if audit else []
         if audit:
             write_gallery(audit, *_audited(shown, data), title=f"Reasoning in {data.name}")
             typer.echo(f"audit: {audit}")
@@ -367,15 +367,15 @@ def _local(model: str, data: Path) -> Any:
     return answer, plus.pack
 
 
-def _audited(samples: list[Any], folder: Path) -> Any:
+def _audited(shown: list[Any], folder: Path) -> Any:
     from itertools import groupby
 
     from crabplus.datasets.summary import summarise
     from crabplus.report.html import Card
 
-    groups = groupby(samples, key=lambda sample: (sample.task, sample.split))
+    groups = groupby((sample for sample, _ in shown), key=lambda sample: (sample.task, sample.split))
     summaries = [summarise(key, split, group) for (key, split), group in groups]
-    return summaries, [Card(sample, None, folder, asked=False) for sample in samples]
+    return summaries, [Card(sample, said, folder, asked=said is not None) for sample, said in shown]
 
 
 def _gallery(folder: Path, page: Path, summaries: Any, count: int) -> None:

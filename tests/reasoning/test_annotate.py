@@ -249,6 +249,8 @@ def test_a_model_that_cannot_write_reasoning_is_told_on_the_command_line(tmp_pat
     made = list(build(tmp_path, ("ave",), "train", 2, 5))
     write(tmp_path, "ave", "train", [replace(sample, reasoning=None) for sample in made])
     arguments = ["--data", str(tmp_path), "--keys", "ave", "--teacher", "local:tiny", "--attempts", "1"]
+    arguments += ["--audit", str(tmp_path / "audit.html")]
     told = CliRunner().invoke(app, ["annotate", *arguments])
     assert told.exit_code == 1 and "reasoning of local:tiny for 0 of 2 samples" in told.output, told.output
+    assert "refused: " in (tmp_path / "audit.html").read_text(encoding="utf-8")
     assert "without: " in told.output

@@ -11,7 +11,7 @@ from zlib import crc32
 from crabplus.datasets.avuie import index_path, read, write
 from crabplus.reasoning.annotate import Annotated, Rules, Teacher, annotate, reasoned
 from crabplus.reasoning.journal import Journal
-from crabplus.schema import Sample
+from crabplus.schema import Prediction, Sample
 
 Track = Callable[[Iterable[Any], str, int], Iterator[Any]]
 SHARE = 50  # one sample in so many is shown for audit
@@ -80,8 +80,12 @@ def _tracked(
     return result[0]
 
 
-def audit_cards(root: Path, key: str, split: str) -> list[Sample]:
-    """One sample with reasoning in fifty, always the same, and at least one."""
-    samples = [sample for sample in read(root, key, split) if sample.reasoning]
-    chosen = [sample for sample in samples if crc32(f"audit/{sample.id}".encode()) % SHARE == 0]
-    return chosen or samples[:1]
+def audited(root: Path, key: str, split: str) -> list[tuple[Sample, Prediction | None]]:
+    """One sample with reasoning in fifty, always the same, at least one; and the first refused attempts with why."""
+    samples = {sample.id: sample for sample in read(root, key, split)}
+    kept = [sample for sample in samples.values() if sample.reasoning]
+    chosen = [sample for sample in kept if crc32(f"audit/{sample.id}".encode()) % SHARE == 0] or kept[:1]
+    with Journal(journal_path(root, key, split)) as journal:
+        refused = [entry for entry in journal.entries if entry.text and entry.problems and entry.id in samples]
+    told = [Prediction(e.id, key, e.text, reason=f"refused: {'; '.join(e.problems)}") for e in refused[:SHOWN]]
+    return [*((sample, None) for sample in chosen), *((samples[said.id], said) for said in told)]
