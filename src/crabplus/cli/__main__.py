@@ -1,0 +1,5 @@
+"""``python -m crabplus.cli``."""
+
+from crabplus.cli import main
+
+main()

@@ -1,0 +1,75 @@
+"""What the commands share: options, clear errors, progress."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Out = Annotated[Path, typer.Option(help="Folder to write to.")]
+Seed = Annotated[int, typer.Option(help="Another seed makes other clips.")]
+Keys = Annotated[str, typer.Option(help="Task keys, with commas between them.")]
+Model = Annotated[str, typer.Option(help="'tiny' for the shipped model, a folder, or a hub name.")]
+Adapter = Annotated[str | None, typer.Option(help="Folder of an adapter; 'none' for the bare base.")]
+Data = Annotated[Path, typer.Option(help="AV-UIE v2 folder.")]
+Split = Annotated[str, typer.Option(help="Split of the data.")]
+PackFile = Annotated[Path | None, typer.Option("--pack", help="Wording pack (YAML); default: the model's own.")]
+Plugin = Annotated[Path | None, typer.Option(help="Python file with a dataset, and perhaps a task, of your own.")]
+
+
+class clear_errors:
+    """Ends the command with the message of an error that a user can mend, in place of a traceback."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            typer.secho("interrupted; what was done is kept, and the same command goes on", err=True, fg="yellow")
+            raise typer.Exit(130) from None
+        if isinstance(error, ValueError | KeyError | OSError):
+            typer.secho(f"error: {error.args[0] if isinstance(error, KeyError) else error}", err=True, fg="red")
+            raise typer.Exit(2) from None
+
+
+def names_in(keys: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(dict.fromkeys(key.strip() for key in keys.split(",") if key.strip()))
+
+
+def keys_in(keys: str) -> tuple[str, ...]:
+    """Task keys with commas between them; an unknown one names the nearest."""
+    from crabplus.tasks import get_task
+
+    return tuple(get_task(key).key for key in names_in(keys))
+
+
+def take_plugin(plugin: Path | None) -> None:
+    """Take the datasets of a Python file, if one is named."""
+    if plugin:
+        from crabplus.datasets import add_plugin
+
+        add_plugin(plugin)
+
+
+def halves(text: str, sign: str, form: str) -> tuple[str, str]:
+    """What stands before and behind a sign; ``form`` says how it should look."""
+    left, found, right = text.partition(sign)
+    if not (left and found and right):
+        raise ValueError(f"{form} wanted, got {text!r}")
+    return left, right
+
+
+def one_of(text: str, *known: str) -> Any:
+    """The text, if it is one of those known."""
+    if text not in known:
+        raise ValueError(f"one of {', '.join(known)} wanted, got {text!r}")
+    return text
+
+
+def track(items: Iterable[Any], heading: str, total: int) -> Iterator[Any]:
+    """The items, with a bar of their progress."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        yield from progress.track(items, total=total, description=heading)
