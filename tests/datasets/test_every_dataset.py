@@ -1,11 +1,12 @@
-"""Every dataset found, in miniature: read, prompted, answered with its own target, parsed and scored."""
+"""Every dataset found, in miniature: built, read back, prompted, answered with its own target, parsed and scored."""
 
 import importlib
 from pathlib import Path
 
 import pytest
 
-from crabplus.datasets import DATASETS, Dataset, DatasetError, add_plugin, get_dataset
+from crabplus.datasets import DATASETS, Dataset, DatasetError, add_plugin, avuie, get_dataset
+from crabplus.datasets.build import build
 from crabplus.evaluate import evaluate
 from crabplus.schema import Prediction, Sample, from_json, to_json
 from crabplus.tasks import get_task
@@ -15,10 +16,14 @@ FILES = {key: made.__module__.rsplit(".", 1)[1] for key, made in DATASETS.items(
 
 @pytest.fixture(params=sorted(DATASETS))
 def read(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, list[Sample]]:
-    """The samples of each split of a dataset in miniature."""
-    importlib.import_module(f"miniatures.{FILES[request.param]}").make(tmp_path)
-    dataset = get_dataset(request.param)
-    return {split: list(dataset.read(tmp_path, split)) for split in dataset.splits}
+    """The samples of each split of a dataset in miniature, out of the index that was built of them."""
+    key, root, out = request.param, tmp_path / "original", tmp_path / "out"
+    root.mkdir()
+    importlib.import_module(f"miniatures.{FILES[key]}").make(root)
+    dataset = get_dataset(key)
+    made = build(dataset, root, out, probe=False)
+    assert all(counts.found == counts.written > 0 for counts in made.splits.values())
+    return {split: list(avuie.read(out, key, split)) for split in dataset.splits}
 
 
 def test_its_own_targets_score_perfectly(read: dict[str, list[Sample]]) -> None:
