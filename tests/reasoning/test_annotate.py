@@ -151,6 +151,15 @@ def test_calls_that_failed_use_nothing_up(serve: Any, tmp_path: Path) -> None:
     assert list(made.reasoning) == ["s0"]
 
 
+def test_a_sample_with_another_answer_is_asked_anew(serve: Any, tmp_path: Path) -> None:
+    run(serve(GOOD), tmp_path)
+    changed = replace(samples(1)[0], answer=EventsAnswer((Event("bell", 2, 9),)))
+    teacher = Local(lambda messages: WRONG)  # which is right now
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        made = annotate([changed], teacher, "m", journal, Rules())
+    assert list(made.reasoning) == ["s0"] and len(journal.entries) == 2
+
+
 def test_another_teacher_is_asked_anew(serve: Any, tmp_path: Path) -> None:
     run(serve(GOOD), tmp_path)
     with Journal(tmp_path / "journal.jsonl") as journal:

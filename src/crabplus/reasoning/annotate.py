@@ -90,6 +90,8 @@ class _Run:
             self.made.failed[sample.id] = "no true answer to lead to"
             return
         entries, calls = self.entries.setdefault(sample.id, []), 0
+        if entries and entries[-1].accepted and problems(entries[-1].text or "", sample, self.pack):
+            entries.clear()  # it led to another answer, which the sample had then
         while not (entries and entries[-1].accepted) and calls < self.rules.attempts:
             if sum(entry.text is not None for entry in entries) >= self.rules.attempts:
                 break  # used up, in this run or an earlier one; a call that failed used nothing up
