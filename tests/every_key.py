@@ -10,7 +10,7 @@ from crabplus.schema import (
     ObjectsAnswer,
     Sample,
     TextAnswer,
-)  # fmt: skip
+)
 
 CLIP = Media("clip", "video", "a.mp4")
 SECOND = Media("second", "video", "b.mp4", sound="none")

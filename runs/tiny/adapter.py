@@ -21,7 +21,7 @@ from crabplus.train import train
 HERE = Path(__file__).parent
 MORE = "--more" in sys.argv
 SEED, STEPS, BATCH, RATE = (11, 3000, 16, 2.5e-3) if MORE else (9, 2400, 16, 3e-3)
-MIXTURE = {"ave": 0.2, "avqa": 0.38, "arig": 0.42}
+MIXTURE = dict(ave=0.2, avqa=0.38, arig=0.42) if MORE else dict(ave=0.23, avqa=0.35, arig=0.42)
 
 if __name__ == "__main__":
     pack = load_pack(resolve("tiny") + "/pack.yaml")

@@ -20,7 +20,7 @@ from crabplus.schema import (
     Sample,
     SchemaError,
     TextAnswer,
-)  # fmt: skip
+)
 from crabplus.tasks import TASKS
 
 CLIP = {"video_path": "k1.mp4", "audio_path": "k1.mp3"}

@@ -20,7 +20,7 @@ from crabplus.schema import (
     Sample,
     SchemaError,
     TextAnswer,
-)  # fmt: skip
+)
 
 CLIP = Media("clip", "video", "ks/a.mp4", duration=10.0)
 SILENT = Media("clip", "video", "ks/b.mp4", sound="none")

@@ -15,7 +15,7 @@ from crabplus.schema import (
     ObjectsAnswer,
     Sample,
     TextAnswer,
-)  # fmt: skip
+)
 from crabplus.tasks import TASKS
 from every_key import SAMPLES
 

@@ -12,7 +12,7 @@ from crabplus.schema import (
     ObjectsAnswer,
     Sample,
     TextAnswer,
-)  # fmt: skip
+)
 from crabplus.tasks import get_task
 
 DOG = Object("dog", (31 / 224, 40 / 224, 188 / 224, 201 / 224))

@@ -31,8 +31,7 @@ class Arig(S4):
                 media = (picture, Media("sound", "audio", sound.path))
                 yield replace(sample, media=media, answer=ObjectsAnswer((_one(things),)))
             silent += not things
-        if silent:
-            self.notes.append(f"{silent} frames in which nothing sounds are left out")
+        self.note(silent, "frames in which nothing sounds are left out")
 
 
 def _one(things: Sequence[Object]) -> Object:

@@ -65,10 +65,8 @@ class AVSBench(Dataset):
 
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
         """One sample for each frame with a mask; a clip that comes again is named ``<name>-2``."""
-        seen = Counter[str]()
         for clip in self.semantic_clips(root, split) if self.semantic else self.object_clips(root, split):
-            seen[clip.name] += 1
-            name = clip.name if seen[clip.name] == 1 else f"{clip.name}-{seen[clip.name]}"
+            name = self.distinct(clip.name)
             for second in range(self.masked(split)):
                 yield self._frame(root, split, f"{name}/{clip.first + second}", clip, second)
 
@@ -100,7 +98,8 @@ class AVSBench(Dataset):
                 place = f"{subset}/{uid}"
                 masks = (f"{place}/labels_semantic/", f"{place}/labels_rgb/")
                 yield Clip(uid, f"{place}/frames/", ".jpg", masks, f"{place}/audio.wav", 0, meta)
-        self.notes.extend(f"{count} rows of {subset} are not {self.name}" for subset, count in sorted(others.items()))
+        for subset, count in sorted(others.items()):
+            self.note(count, f"rows of {subset} are not {self.name}")
 
     def is_of(self, split: str, said: str, path: Path, line: int) -> bool:
         """Whether a row is of a split; one of no split is an error."""

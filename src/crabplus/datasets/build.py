@@ -148,8 +148,7 @@ def _part(dataset: Dataset, root: Path, split: str, block: tuple[int, int | None
 
 def _look(
     dataset: Dataset, root: Path, out: Path, split: str, block: tuple[int, int | None], shard: tuple[int, int],
-    workers: int,
-    track: Track,
+    workers: int, track: Track,
 ) -> dict[str, Entry]:  # fmt: skip
     paths = dict.fromkeys(item.path for s in _part(dataset, root, split, block) for item in s.media)
     part = "" if shard[1] == 1 else f".{shard[0] + 1}-of-{shard[1]}"

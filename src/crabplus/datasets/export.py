@@ -1,7 +1,7 @@
 """Samples for other software: ms-swift, LLaMA-Factory, and a Hugging Face ``datasets`` folder.
 
 All hold what the task of a sample says: prompt with media in their order, and the target with reasoning. What these
-formats have no place for is told: windows in time, of which the whole file would be shown, and several frame counts.
+formats have no place for is told: windows in time, of which the whole file would be shown.
 """
 
 import json
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from crabplus.datasets.whole import write_lines
 from crabplus.schema import Message, Sample, to_json
 from crabplus.tasks import Pack, default_pack, get_task
 
@@ -72,7 +73,6 @@ def export(
     remarks += [f"{windowed} samples mean a window of a file; the whole file is named"] if windowed else []
     if not told:
         return [*remarks, "nothing to write"]
-    out.mkdir(parents=True, exist_ok=True)
     if form == "parquet":
         _parquet(told, folder, out / f"{name}.parquet", pack)
         return remarks
@@ -80,16 +80,8 @@ def export(
     if form == "llama-factory":  # it asks every row for every column of its list
         rows = [{**dict.fromkeys(_LISTS.values(), []), **row} for row in rows]
         _register(out / "dataset_info.json", name)
-    _write(out / f"{name}.jsonl", (json.dumps(row, ensure_ascii=False) for row in rows))
+    write_lines(out / f"{name}.jsonl", (json.dumps(row, ensure_ascii=False) for row in rows))
     return remarks
-
-
-def _write(path: Path, rows: Iterable[str]) -> None:
-    partial = path.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(row + "\n")
-    os.replace(partial, path)
 
 
 def _register(path: Path, name: str) -> None:
@@ -101,7 +93,7 @@ def _register(path: Path, name: str) -> None:
         "tags": {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant",
                  "system_tag": "system"},
     }  # fmt: skip
-    _write(path, [json.dumps(known, indent=1)])
+    write_lines(path, [json.dumps(known, indent=1)])
 
 
 def _parquet(samples: Sequence[Sample], folder: Path, path: Path, pack: Pack | None) -> None:
@@ -124,6 +116,7 @@ def _parquet(samples: Sequence[Sample], folder: Path, path: Path, pack: Pack | N
         }
         for s in samples
     ]  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     Dataset.from_list(rows, features=features).to_parquet(str(partial))
     os.replace(partial, path)

@@ -6,7 +6,6 @@ a second run looks only at files that have changed.
 
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from crabplus.datasets.whole import write_lines
 from crabplus.media import Decoder, MediaError
 
 Track = Callable[[Iterable[Any], str, int], Iterator[Any]]
@@ -50,21 +50,14 @@ def look(root: Path, paths: Sequence[str], journal: Path, workers: int, track: T
     with journal.open("a", encoding="utf-8") as file, _Lookers(root, workers) as lookers:
         for entry in track(lookers.entries(todo), "looking at media", len(todo)):
             entries[entry.path] = entry
-            file.write(_line(entry))
+            file.write(f"{_line(entry)}\n")
             file.flush()
-    write(journal, [entries[path] for path in sorted(entries)])
+    write_lines(journal, (_line(entries[path]) for path in sorted(entries)))
     return entries
 
 
-def write(journal: Path, entries: Iterable[Entry]) -> None:
-    """Write a journal; it appears whole or not at all."""
-    partial = journal.with_suffix(".partial")
-    partial.write_text("".join(map(_line, entries)), encoding="utf-8")
-    os.replace(partial, journal)
-
-
 def _line(entry: Entry) -> str:
-    return json.dumps({name: value for name, value in asdict(entry).items() if value is not None}) + "\n"
+    return json.dumps({name: value for name, value in asdict(entry).items() if value is not None})
 
 
 def _read(journal: Path) -> Iterator[Entry]:

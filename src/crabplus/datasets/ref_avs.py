@@ -42,12 +42,11 @@ class RefAvs(Dataset):
                 media, thing = _parts(row, path, line)
                 for second in range(FRAMES):
                     yield self._frame(split, f"{number}/{row['uid']}/{second}", row, media, thing, second, masks)
-        if todo:
-            self.notes.append(f"{todo} rows of split {TODO} belong to no split")
+        self.note(todo, f"rows of split {TODO} belong to no split")
         if not masks.known:
             self.notes.append("gt_mask is not there: samples without an answer, but for rows that refer to nothing")
-        elif masks.missing:
-            self.notes.append(f"{masks.missing} masks of rows that refer to nothing are not there: taken as empty")
+        else:
+            self.note(masks.missing, "masks of rows that refer to nothing are not there: taken as empty")
 
     def _frame(self, split: str, name: str, row: dict[str, str], media: str, thing: str, second: int,
                masks: "_Masks") -> Sample:  # fmt: skip

@@ -16,7 +16,7 @@ from crabplus.schema import (
     Sample,
     SchemaError,
     TextAnswer,
-)  # fmt: skip
+)
 from crabplus.tasks import get_task
 
 

@@ -1,4 +1,4 @@
-"""Whether a written reasoning may stand: it ends in the true answer, gives no source but eyes and ears, and is true."""
+"""Whether a written reasoning may stand: it ends in the true answer and names nothing that the truth rules out."""
 
 import re
 from collections.abc import Iterator

@@ -1,6 +1,5 @@
 """Reasoning for the samples of a data folder: asked for, checked, and put into the index."""
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -9,11 +8,11 @@ from typing import Any
 from zlib import crc32
 
 from crabplus.datasets.avuie import index_path, read, write
+from crabplus.datasets.medialist import Track
 from crabplus.reasoning.annotate import Annotated, Rules, Teacher, annotate, reasoned
 from crabplus.reasoning.journal import Journal
 from crabplus.schema import Prediction, Sample
 
-Track = Callable[[Iterable[Any], str, int], Iterator[Any]]
 SHARE = 50  # one sample in so many is shown for audit
 SHOWN = 5  # so many failures are told
 

@@ -15,7 +15,7 @@ from crabplus.schema import (
     ObjectsAnswer,
     Sample,
     TextAnswer,
-)  # fmt: skip
+)
 from crabplus.tasks import Pack, default_pack, get_task
 from crabplus.tasks.tags import number
 

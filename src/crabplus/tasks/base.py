@@ -17,7 +17,7 @@ from crabplus.schema import (
     Parsed,
     Part,
     Sample,
-)  # fmt: skip
+)
 from crabplus.tasks.packs import Pack, default_pack
 from crabplus.tasks.tags import spaced, split_reasoning, tidy, without_tags
 

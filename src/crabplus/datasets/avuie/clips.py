@@ -22,7 +22,7 @@ from crabplus.schema import (
     Sample,
     SchemaError,
     TextAnswer,
-)  # fmt: skip
+)
 from crabplus.tasks.matching import WORDS
 
 Names = tuple[str, ...]

@@ -17,7 +17,7 @@ from crabplus.schema import (
     Sample,
     SchemaError,
     TextAnswer,
-)  # fmt: skip
+)
 from crabplus.tasks import default_pack, get_task
 
 Record = dict[str, Any]

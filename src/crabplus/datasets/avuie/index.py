@@ -8,6 +8,7 @@ from typing import overload
 
 import numpy as np
 
+from crabplus.datasets.whole import write_lines
 from crabplus.schema import Sample, SchemaError, from_json, to_json
 
 
@@ -54,11 +55,4 @@ class Index(Sequence[Sample]):
 
 def write_index(path: str | Path, samples: Iterable[Sample]) -> Path:
     """Write an index; it appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8", newline="\n") as file:
-        for sample in samples:
-            file.write(to_json(sample) + "\n")
-    os.replace(partial, path)
-    return path
+    return write_lines(Path(path), map(to_json, samples))

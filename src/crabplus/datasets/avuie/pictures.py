@@ -19,7 +19,7 @@ from crabplus.schema import (
     ObjectsAnswer,
     Sample,
     SchemaError,
-)  # fmt: skip
+)
 from crabplus.tasks.tags import to_units
 
 SIDE = 224  # pixels of a picture, in which boxes are given

@@ -7,7 +7,6 @@ files hold a target text. Source: the fields that the loaders of GeWu-Lab/Crab_P
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 from crabplus.datasets.avuie.clips import CLIPS
 from crabplus.datasets.avuie.fields import Fields, Layout
 from crabplus.datasets.avuie.pictures import PICTURES
+from crabplus.datasets.whole import write_lines
 from crabplus.schema import Sample, SchemaError
 from crabplus.tasks import get_task
 
@@ -91,11 +91,7 @@ def write_published(root: str | Path, key: str, split: str, samples: Iterable[Sa
         except ValueError as error:
             raise SchemaError(f"{path}: sample {sample.id!r}: {error}") from error
         records.append({name: record[name] for name in layout.names(split)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(records, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
-    return path
+    return write_lines(path, [json.dumps(records, ensure_ascii=False, indent=1)])
 
 
 def _layout(key: str, split: str) -> Layout:
