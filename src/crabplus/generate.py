@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from crabplus.data import SampleList, encode
+from crabplus.models.head import logits_at
 from crabplus.schema import Prediction
 from crabplus.tasks import Pack, get_task
 
@@ -80,8 +81,9 @@ def generate(model: Any, encoded: Sequence[Any], max_new_tokens: int) -> list[st
     }
     width = batch["input_ids"].shape[1]
     tokenizer = model.processor.tokenizer
-    out = model.thinker.generate(
-        **batch, max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=model.stop_token_ids,
-        pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
+    with logits_at(model.head, None):
+        out = model.thinker.generate(
+            **batch, max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=model.stop_token_ids,
+            pad_token_id=tokenizer.pad_token_id,
+        )  # fmt: skip
     return [text.strip() for text in tokenizer.batch_decode(out[:, width:], skip_special_tokens=True)]

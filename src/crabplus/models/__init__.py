@@ -5,6 +5,7 @@ import json
 import pkgutil
 from importlib import resources
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 TINY = "tiny"
@@ -16,7 +17,7 @@ def resolve(name_or_path: str | Path) -> str:
 
 
 def load_model(name_or_path: str | Path, size: tuple[int, int], **settings: Any) -> Any:
-    """Load a model by the family file whose ``MODEL_TYPES`` names the type in its config.
+    """Load a model by its family file.
 
     Args:
         name_or_path: ``tiny``, a folder, or a hub name; size: width and height of pictures in pixels.
@@ -25,12 +26,30 @@ def load_model(name_or_path: str | Path, size: tuple[int, int], **settings: Any)
     Raises:
         ValueError: no family takes this type of model.
     """
-    path = resolve(name_or_path)
-    kind = _model_type(path)
+    return family_of(name_or_path).load(resolve(name_or_path), size, **settings)
+
+
+def load_encoder(name_or_path: str | Path, size: tuple[int, int]) -> Any:
+    """The part of a model that makes tensors out of messages; no weights are read. Raises as :func:`load_model`."""
+    return family_of(name_or_path).load_encoder(resolve(name_or_path), size)
+
+
+def load_skeleton(name_or_path: str | Path) -> Any:
+    """The model without weights, on the ``meta`` device. Raises as :func:`load_model`."""
+    return family_of(name_or_path).skeleton(resolve(name_or_path))
+
+
+def family_of(name_or_path: str | Path) -> ModuleType:
+    """The family file whose ``MODEL_TYPES`` names the type in a model's config.
+
+    Raises:
+        ValueError: there is none.
+    """
+    kind = _model_type(resolve(name_or_path))
     for info in pkgutil.iter_modules(__path__):
         family = importlib.import_module(f"{__name__}.{info.name}")
         if kind in getattr(family, "MODEL_TYPES", ()):
-            return family.load(path, size, **settings)
+            return family
     raise ValueError(f"{name_or_path}: no family file in crabplus.models takes model type {kind!r}")
 
 

@@ -3,7 +3,7 @@
 Shapes: B batch, T tokens, P picture patches, F mel frames, M mel bins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,52 +11,28 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import Qwen2_5OmniProcessor, Qwen2_5OmniThinkerForConditionalGeneration
+from transformers import AutoConfig, Qwen2_5OmniProcessor, Qwen2_5OmniThinkerForConditionalGeneration
 
 from crabplus.models.source import MediaSource
 from crabplus.schema import Message, Part
 
 MODEL_TYPES = ("qwen2_5_omni", "qwen2_5_omni_thinker")
 PARTS = {"language": "model.language_model", "vision": "model.visual", "audio": "model.audio_tower", "head": "lm_head"}
+MEDIA = ("image", "video", "audio")
 IGNORED = -100  # label of tokens that carry no loss
 
 Encoded = dict[str, Any]
 
 
-class Qwen25Omni:
-    """A loaded thinker with its processor.
+class Qwen25OmniEncoder:
+    """From messages to tensors: what needs the processor and no weights. It travels by pickle to other processes.
 
     Attributes:
-        thinker: the transformers model; processor: its processor; size: pixels (width, height) to which pictures are
-            brought; parts: names of the parts and the modules that hold them.
+        processor: of transformers; size: pixels (width, height) to which pictures are brought.
     """
 
-    parts = PARTS
-
-    def __init__(self, thinker: Any, processor: Qwen2_5OmniProcessor, size: tuple[int, int]) -> None:
-        self.thinker, self.processor, self.size = thinker, processor, size
-
-    @classmethod
-    def load(cls, name_or_path: str | Path, size: tuple[int, int], dtype: str = "auto", device: str = "cpu",
-             attention: str = "sdpa") -> "Qwen25Omni":  # fmt: skip
-        """Load from a hub name or a folder.
-
-        Args:
-            name_or_path: what ``from_pretrained`` takes: a whole Qwen2.5-Omni or a thinker alone.
-            size: width and height of pictures in pixels; multiples of patch times merge size.
-            dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``; attention: ``sdpa``, ``eager``, ...
-        """
-        processor = Qwen2_5OmniProcessor.from_pretrained(name_or_path)
-        thinker: Any = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
-            name_or_path, dtype=dtype, attn_implementation=attention
-        )
-        processor.position_id_per_seconds = thinker.config.position_id_per_seconds  # it saves only its own default
-        return cls(thinker.to(device).eval(), processor, size)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        return next(self.thinker.parameters()).device
+    def __init__(self, processor: Qwen2_5OmniProcessor, size: tuple[int, int]) -> None:
+        self.processor, self.size = processor, size
 
     @cached_property
     def stop_token_ids(self) -> list[int]:
@@ -64,6 +40,25 @@ class Qwen25Omni:
         tokenizer = self.processor.tokenizer
         ids = {tokenizer.convert_tokens_to_ids("<|im_end|>"), tokenizer.eos_token_id}
         return sorted(number for number in ids if number is not None)
+
+    def count(self, messages: Sequence[Message], target: str | None, unknown: float) -> dict[str, int]:
+        """Tokens of a prompt with its target, by kind, without reading the media; together the T of :meth:`encode`.
+
+        Args:
+            messages, target: as for :meth:`encode`; unknown: seconds of media whose record has no duration.
+
+        Returns:
+            Numbers of ``image``, ``video``, ``audio``, ``text`` and ``target`` tokens.
+        """
+        lengths: dict[str, int] = dict.fromkeys(MEDIA, 0)
+        shown = 0
+        for part in (part for message in messages for part in message.parts if part.media is not None):
+            kinds = self._kinds(part)
+            shown += len(kinds)
+            for kind in kinds:
+                lengths[kind] += self._length(kind, part, unknown)
+        text = len(self._tokens(self._text(messages, self._shown))) - shown  # each placeholder is one token so far
+        return {**lengths, "text": text, "target": 0 if target is None else len(self._tokens(target)) + 1}
 
     def encode(self, messages: Sequence[Message], source: MediaSource, target: str | None = None) -> Encoded:
         """Tensors of one conversation.
@@ -81,11 +76,7 @@ class Qwen25Omni:
         """
         encoded: Encoded = {"input_features": []}
         lengths: dict[str, list[int]] = {"image": [], "video": [], "audio": []}
-        chat: Any = [
-            {"role": m.role, "content": [x for p in m.parts for x in self._part(p, source, encoded, lengths)]}
-            for m in messages
-        ]
-        text = self.processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        text = self._text(messages, lambda part: self._part(part, source, encoded, lengths))
         ids = self._expand(self._tokens(text), lengths)
         labels = [IGNORED] * len(ids)
         if target is not None:
@@ -120,8 +111,7 @@ class Qwen25Omni:
         self, part: Part, source: MediaSource, encoded: Encoded, lengths: dict[str, list[int]]
     ) -> list[dict[str, Any]]:
         if part.media is None:
-            return [{"type": "text", "text": self._checked(part.text or "")}]
-        shown = [{"type": part.kind, part.kind: part.media.path}]
+            return self._shown(part)
         if part.kind == "image":
             self._see(source.image(part.media, self.size)[None], "image", encoded, lengths)
         elif part.kind == "video":
@@ -130,9 +120,32 @@ class Qwen25Omni:
             encoded.setdefault("video_second_per_grid", []).append(torch.tensor([seconds / grids]))
         if part.kind == "audio" or (part.kind == "video" and part.media.sound == "track"):
             self._hear(source.wave(part.media, self.processor.feature_extractor.sampling_rate), part, encoded, lengths)
-            if part.kind == "video":
-                shown.append({"type": "audio", "audio": part.media.path})
-        return shown
+        return self._shown(part)
+
+    def _text(self, messages: Sequence[Message], shown: Callable[[Part], list[dict[str, Any]]]) -> str:
+        """The chat as text, with one placeholder for each of the media that ``shown`` gives for a part."""
+        chat: Any = [{"role": m.role, "content": [item for part in m.parts for item in shown(part)]} for m in messages]
+        return str(self.processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+
+    def _kinds(self, part: Part) -> tuple[str, ...]:
+        """What the model is shown of a part: a video with a sound track is a video and an audio."""
+        with_track = part.kind == "video" and part.media is not None and part.media.sound == "track"
+        return ("video", "audio") if with_track else (part.kind,)
+
+    def _shown(self, part: Part) -> list[dict[str, Any]]:
+        if part.media is None:
+            return [{"type": "text", "text": self._checked(part.text or "")}]
+        return [{"type": kind, kind: part.media.path} for kind in self._kinds(part)]
+
+    def _length(self, kind: str, part: Part, unknown: float) -> int:
+        """Tokens of one of the media."""
+        if kind == "audio":
+            extractor = self.processor.feature_extractor
+            return _audio_tokens(int(_seconds(part.media, unknown) * extractor.sampling_rate) // extractor.hop_length)
+        of = self.processor.image_processor if kind == "image" else self.processor.video_processor
+        grids = 1 if kind == "image" else -(-(part.frames or 1) // of.temporal_patch_size)
+        side = of.patch_size * of.merge_size
+        return grids * (self.size[0] // side) * (self.size[1] // side)
 
     def _see(self, pictures: NDArray[np.uint8], kind: str, encoded: Encoded, lengths: dict[str, list[int]]) -> int:
         """Add pictures (N, H, W, 3); gives the number of temporal grids."""
@@ -168,8 +181,7 @@ class Qwen25Omni:
         )
         feature = made["input_features"][0]
         encoded["input_features"].append(feature)
-        halved = (feature.shape[1] - 1) // 2 + 1
-        lengths["audio"].append((halved - 2) // 2 + 1)
+        lengths["audio"].append(_audio_tokens(feature.shape[1]))
 
     def _expand(self, ids: list[int], lengths: dict[str, list[int]]) -> list[int]:
         """Repeat each media placeholder as often as the media have tokens."""
@@ -196,6 +208,97 @@ class Qwen25Omni:
         return text
 
 
+class Qwen25Omni(Qwen25OmniEncoder):
+    """A loaded thinker with its processor.
+
+    Attributes:
+        thinker: the transformers model, perhaps with an adapter around it; parts: names of the parts and the modules
+            that hold them.
+    """
+
+    parts = PARTS
+
+    def __init__(self, thinker: Any, processor: Qwen2_5OmniProcessor, size: tuple[int, int]) -> None:
+        super().__init__(processor, size)
+        self.thinker = thinker
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, size: tuple[int, int], dtype: str = "auto", device: str = "cpu",
+             attention: str = "sdpa") -> "Qwen25Omni":  # fmt: skip
+        """Load from a hub name or a folder.
+
+        Args:
+            name_or_path: what ``from_pretrained`` takes: a whole Qwen2.5-Omni or a thinker alone.
+            size: width and height of pictures in pixels; multiples of patch times merge size.
+            dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``; attention: ``sdpa``, ``eager``, ...
+        """
+        processor = Qwen2_5OmniProcessor.from_pretrained(name_or_path)
+        thinker: Any = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
+            name_or_path, dtype=dtype, attn_implementation=attention
+        )
+        processor.position_id_per_seconds = thinker.config.position_id_per_seconds  # it saves only its own default
+        return cls(thinker.to(device).eval(), processor, size)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.thinker.parameters()).device
+
+    @property
+    def encoder(self) -> Qwen25OmniEncoder:
+        """The part that makes tensors, without the weights."""
+        return Qwen25OmniEncoder(self.processor, self.size)
+
+    @property
+    def base(self) -> Any:
+        """The thinker itself, without what is wrapped around it."""
+        return self.thinker.get_base_model() if hasattr(self.thinker, "get_base_model") else self.thinker
+
+    @property
+    def head(self) -> Any:
+        """The layer that makes logits."""
+        return self.base.get_submodule(PARTS["head"])
+
+    def run_every_tower(self) -> None:
+        """Make a training batch that lacks pictures, or sound, run that tower on a blank input with weight zero.
+
+        Only towers of which something is trained. So all processes exchange the same gradients, whatever they hold.
+        """
+
+        def blank(module: Any, args: Any, kwargs: dict[str, Any], output: Any) -> Any:
+            if module.training:
+                pictures = any(kwargs.get(name) is not None for name in ("pixel_values", "pixel_values_videos"))
+                if not pictures and _trained(module.visual):
+                    output.last_hidden_state = output.last_hidden_state + 0.0 * _blank_picture(module.visual).sum()
+                if kwargs.get("input_features") is None and _trained(module.audio_tower):
+                    output.last_hidden_state = output.last_hidden_state + 0.0 * _blank_sound(module).sum()
+            return output
+
+        self.base.model.register_forward_hook(blank, with_kwargs=True)
+
+
+def _trained(tower: Any) -> bool:
+    return any(parameter.requires_grad for parameter in tower.parameters())
+
+
+def _blank_picture(tower: Any) -> torch.Tensor:
+    """What the vision tower makes of the smallest picture, all zeros."""
+    config, like = tower.config, next(tower.parameters())
+    side = config.spatial_merge_size
+    width = config.in_channels * config.temporal_patch_size * config.patch_size**2
+    pixels = torch.zeros(side * side, width, dtype=tower.dtype, device=like.device)
+    return tower(pixels, grid_thw=torch.tensor([[1, side, side]], device=like.device)).pooler_output
+
+
+def _blank_sound(model: Any) -> torch.Tensor:
+    """What the audio tower makes of the shortest sound, all zeros."""
+    tower = model.audio_tower
+    like = next(tower.parameters())
+    feature = torch.zeros(1, tower.config.num_mel_bins, 8, dtype=tower.dtype, device=like.device)
+    mask = torch.ones(1, 8, dtype=torch.long, device=like.device)
+    return model.get_audio_features(feature, mask, return_dict=True).last_hidden_state
+
+
 def _pad(rows: list[torch.Tensor], width: int, value: int, side: str) -> torch.Tensor:
     out = torch.full((len(rows), width), value, dtype=rows[0].dtype)
     for row, tensor in zip(out, rows, strict=True):
@@ -205,6 +308,28 @@ def _pad(rows: list[torch.Tensor], width: int, value: int, side: str) -> torch.T
 
 def _pad_frames(feature: torch.Tensor, frames: int) -> torch.Tensor:
     return torch.nn.functional.pad(feature, (0, frames - feature.shape[1]))
+
+
+def _audio_tokens(frames: int) -> int:
+    """Tokens of a sound of so many mel frames: a convolution and a pooling, each with stride 2."""
+    return ((frames - 1) // 2 + 1 - 2) // 2 + 1
+
+
+def _seconds(media: Any, unknown: float) -> float:
+    end = media.end if media.end is not None else media.duration
+    return unknown if end is None else end - (media.start or 0.0)
+
+
+def load_encoder(name_or_path: str | Path, size: tuple[int, int]) -> Qwen25OmniEncoder:
+    """The processor alone."""
+    return Qwen25OmniEncoder(Qwen2_5OmniProcessor.from_pretrained(name_or_path), size)
+
+
+def skeleton(name_or_path: str | Path) -> Any:
+    """The thinker without weights, on the ``meta`` device: for counting and for trying where an adapter fits."""
+    config = AutoConfig.from_pretrained(name_or_path)
+    with torch.device("meta"):
+        return Qwen2_5OmniThinkerForConditionalGeneration(getattr(config, "thinker_config", config))
 
 
 load = Qwen25Omni.load

@@ -5,7 +5,7 @@ An index is ``<key>/<split>.jsonl`` with a sample a line, which holds all that w
 Paths in a sample are relative to the folder.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from crabplus.datasets.avuie.index import Index, write_index
@@ -16,6 +16,7 @@ __all__ = [
     "Index",
     "index_path",
     "is_published",
+    "open_index",
     "published_path",
     "read",
     "read_published",
@@ -35,7 +36,12 @@ def write(root: str | Path, key: str, split: str, samples: Iterable[Sample]) -> 
 
 
 def read(root: str | Path, key: str, split: str) -> Iterator[Sample]:
-    """The samples of a key and split.
+    """The samples of a key and split, one by one; raises as :func:`open_index`."""
+    yield from open_index(root, key, split)
+
+
+def open_index(root: str | Path, key: str, split: str) -> Sequence[Sample]:
+    """The samples of a key and split, by number; it travels by pickle.
 
     Raises:
         FileNotFoundError: there is no such index; names those that are there.
@@ -43,9 +49,10 @@ def read(root: str | Path, key: str, split: str) -> Iterator[Sample]:
     """
     path = index_path(root, key, split)
     if path.is_file():
-        yield from Index(path)
-    elif published_path(root, key, split).is_file():
-        yield from read_published(root, key, split)
-    else:
-        found = sorted(item.relative_to(root).as_posix() for item in Path(root).glob("*/*.json*"))
-        raise FileNotFoundError(f"{path} is not there; {root} holds {', '.join(found) or 'no index'}")
+        return Index(path)
+    if published_path(root, key, split).is_file():
+        return list(read_published(root, key, split))
+    if not Path(root).is_dir():
+        raise FileNotFoundError(f"{root}: no such data folder")
+    found = sorted(item.relative_to(root).as_posix() for item in Path(root).glob("*/*.json*"))
+    raise FileNotFoundError(f"{path} is not there; {root} holds {', '.join(found) or 'no index'}")

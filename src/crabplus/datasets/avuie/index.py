@@ -32,6 +32,9 @@ class Index(Sequence[Sample]):
         self._lines = np.flatnonzero(kept) + 1
         self._starts, self._ends = starts[kept].astype(np.int64), ends[kept].astype(np.int64)
 
+    def __reduce__(self) -> tuple[type["Index"], tuple[Path]]:
+        return type(self), (self.path,)  # a map of a file does not travel to another process; its path does
+
     def __len__(self) -> int:
         return len(self._ends)
 
