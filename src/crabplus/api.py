@@ -7,12 +7,12 @@ from threading import Lock
 from typing import Any, Literal
 
 from crabplus import media as files
-from crabplus.data import WithSource
+from crabplus.data import WithSource, pack_for
 from crabplus.generate import check_adapter, load_adapter, predict
 from crabplus.models import TINY, load_model, resolve
 from crabplus.models.source import Files
 from crabplus.schema import EventsAnswer, Media, Prediction, Sample
-from crabplus.tasks import TASKS, Pack, default_pack, get_task, load_pack
+from crabplus.tasks import TASKS, Pack, get_task
 
 
 class AskError(ValueError):
@@ -45,7 +45,7 @@ class CrabPlus:
         if adapter is not None and str(adapter) != "none":
             check_adapter(adapter)  # before the model is loaded, which may take minutes
         folder = Path(resolve(name_or_path))
-        chosen = load_pack(pack) if pack else pack_for(name_or_path)
+        chosen = pack_for(name_or_path, pack)
         if str(name_or_path) == TINY:
             settings.setdefault("dtype", "float32")
         model = load_model(name_or_path, chosen.size, **settings)
@@ -171,9 +171,3 @@ def _on_the_clock(made: Prediction, media: Media) -> Prediction:
     moved = [replace(e, start=e.start + start, end=e.end + start) for e in made.answer.events]
     kept = [replace(e, end=min(e.end, end)) if end is not None else e for e in moved if end is None or e.start < end]
     return replace(made, answer=EventsAnswer(tuple(kept)))
-
-
-def pack_for(name_or_path: str | Path) -> Pack:
-    """The pack that lies beside a model; the default one where there is none."""
-    path = Path(resolve(name_or_path)) / "pack.yaml"
-    return load_pack(path) if path.is_file() else default_pack()

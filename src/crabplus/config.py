@@ -197,7 +197,7 @@ class TrainConfig(Settings):
     def _together(self) -> "TrainConfig":
         for key in self.evaluation.reference if self.evaluation else ():
             if key not in self.data.keys:
-                raise ValueError(f"evaluation.reference: {key} is not in data.keys{_nearest(key, self.data.keys)}")
+                raise ValueError(f"evaluation.reference: {key} is not in data.keys{nearest(key, self.data.keys)}")
         return self
 
 
@@ -264,7 +264,7 @@ def _problem(error: Any) -> str:
     where = ".".join((*folders, last))
     if error["type"] == "extra_forbidden":
         known = _known(folders)
-        return f"{where}: no such setting{_nearest(last, known)}"
+        return f"{where}: no such setting{nearest(last, known)}"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "missing":
         return f"{where}: is missing"
@@ -283,7 +283,7 @@ def _known(folders: Sequence[str]) -> list[str]:
     return list(model.model_fields)
 
 
-def _nearest(name: str, known: Any) -> str:
+def nearest(name: str, known: Any) -> str:
     """``; did you mean ...?`` with the nearest of the known names, or all of them."""
     near = get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"

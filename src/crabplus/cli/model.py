@@ -52,11 +52,11 @@ def ask(
 ) -> None:
     """Ask a model about one media file."""
     with clear_errors():
-        from crabplus.api import CrabPlus, check_question, media_for, pack_for
+        from crabplus.api import CrabPlus, check_question, media_for
+        from crabplus.data import pack_for
         from crabplus.schema import to_json
-        from crabplus.tasks import load_pack
 
-        chosen = load_pack(pack) if pack else pack_for(model)
+        chosen = pack_for(model, pack)
         check_question(task, question)  # refuse before the model loads
         media_for(task, file, sound, start, end, chosen.longest)
         chosen.wording(task)

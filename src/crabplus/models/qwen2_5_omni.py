@@ -17,7 +17,11 @@ from crabplus.models.source import MediaSource
 from crabplus.schema import Message, Part
 
 MODEL_TYPES = ("qwen2_5_omni", "qwen2_5_omni_thinker")
-PARTS = {"language": "model.language_model", "vision": "model.visual", "audio": "model.audio_tower", "head": "lm_head"}
+PARTS = {
+    "language": "model.language_model", "vision": "model.visual", "vision-merger": "model.visual.merger",
+    "audio": "model.audio_tower", "audio-projector": "model.audio_tower.proj", "head": "lm_head",
+}  # fmt: skip
+UNUSED = ("model.audio_tower.audio_bos_eos_token.weight",)  # the thinker has them and never uses them
 MEDIA = ("image", "video", "audio")
 IGNORED = -100  # label of tokens that carry no loss
 
@@ -216,7 +220,7 @@ class Qwen25Omni(Qwen25OmniEncoder):
             that hold them.
     """
 
-    parts = PARTS
+    parts, unused = PARTS, UNUSED
 
     def __init__(self, thinker: Any, processor: Qwen2_5OmniProcessor, size: tuple[int, int]) -> None:
         super().__init__(processor, size)

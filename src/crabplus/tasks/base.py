@@ -50,7 +50,9 @@ class Task(ABC):
     def __init__(self, key: str, like: str | None = None) -> None:
         self.key, self.like = key, like
 
-    def prompt(self, sample: Sample, pack: Pack | None = None) -> tuple[Message, ...]:
+    def prompt(
+        self, sample: Sample, pack: Pack | None = None, reasoning: bool = True, draw: int | None = None
+    ) -> tuple[Message, ...]:
         """System and user turn that ask for the answer of ``sample``."""
         pack = pack or default_pack()
         worded = self._worded(pack)

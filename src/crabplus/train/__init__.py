@@ -1,92 +1,157 @@
-"""Training with transformers' ``Trainer``: the whole model, or an adapter on a frozen one."""
+"""Training: one task or nineteen, an adapter or the whole model, resumed to the same result."""
 
-import json
+import logging
+import os
+import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
 
-from crabplus.config import AdapterSettings, TrainSettings
-from crabplus.data import SampleList, TrainingData
-from crabplus.tasks import Pack
+from crabplus.config import ConfigError, TrainConfig
+from crabplus.data import TrainingData, WithSource
+from crabplus.data.mixture import MixtureSampler
+from crabplus.models import load_model, resolve
+from crabplus.models.source import Files, MediaSource
+from crabplus.tasks import TASKS, get_task
+from crabplus.train import checkpoints, record
+from crabplus.train.adapters import prepare, summary
+from crabplus.train.judge import FolderJudge
+from crabplus.train.logfile import LogFile
+from crabplus.train.preflight import Plan, check
+from crabplus.train.trainer import Judge, MixtureTrainer
 
+__all__ = ["Plan", "check", "fit", "train"]
 
-@dataclass
-class Collator:
-    """Right-padded training batches of one model."""
-
-    model: Any
-
-    def __call__(self, items: list[Any]) -> dict[str, Any]:
-        return self.model.collate(items, side="right")
-
-
-class LogFile(TrainerCallback):
-    """Appends what the trainer logs to a file, a line of JSON each time, so that a killed run keeps its record."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """See ``transformers.TrainerCallback``."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": state.global_step, **(logs or {})}) + "\n")
-
-
-def add_adapter(model: Any, settings: AdapterSettings) -> Any:
-    """Put an adapter on ``model.thinker`` and freeze the rest; ``none`` leaves it as it is, to be trained whole."""
-    if settings.kind == "none":
-        return model
-    from peft import get_peft_model
-
-    from crabplus.ilora import ILoraConfig, baselines
-
-    config = ILoraConfig(
-        r=settings.r, lora_alpha=settings.alpha, num_heads=settings.heads, lora_dropout=settings.dropout,
-        target_modules=settings.targets,
-    )  # fmt: skip
-    made = {
-        "ilora": lambda: config,
-        "lora": lambda: baselines.lora(config),
-        "lora-equal": lambda: baselines.equal_lora(config, model.thinker),
-        "moe-lora": lambda: baselines.experts(config),
-    }[settings.kind]
-    model.thinker = get_peft_model(model.thinker, made())
-    return model
+logger = logging.getLogger(__name__)
 
 
 def train(
-    model: Any, samples: SampleList, pack: Pack, settings: TrainSettings, resume: bool = False,
-    optimizer: Callable[[Any], Any] | None = None, callbacks: Sequence[TrainerCallback] = (),
+    plan: Plan, *, fresh: bool = False, callbacks: Sequence[TrainerCallback] = (),
+    optimizer: Callable[[Any], Any] | None = None,
 ) -> Path:  # fmt: skip
-    """Train and save into ``settings.out``: ``settings.json``, ``log.jsonl``, and adapter or model in ``final``.
+    """Run a plan; a run that was interrupted goes on to the same result.
 
     Args:
-        model: a loaded model; samples: what it learns; pack: the wording; resume: go on from the last checkpoint.
-            optimizer: makes one from the model; None for that of the arguments; callbacks: for the trainer.
+        plan: from :func:`check`; fresh: leave what the folder of the run holds and begin anew.
+        callbacks: for the trainer; optimizer: makes one from the thinker, None for that of the arguments.
 
     Returns:
-        The folder of the trained adapter (or whole model).
+        The folder of the trained adapter (or whole model), ``final`` in the folder of the run.
+
+    Raises:
+        ConfigError: the folder holds another run.
     """
-    out = Path(settings.out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "settings.json").write_text(json.dumps(settings.as_dict(), indent=1) + "\n", encoding="utf-8")
-    add_adapter(model, settings.adapter)
-    arguments = TrainingArguments(
-        output_dir=str(out / "checkpoints"), seed=settings.seed, remove_unused_columns=False, report_to=[],
-        label_names=["labels"], **settings.arguments,
+    config, out = plan.config, Path(plan.config.out)
+    begin(out, config, fresh)
+    final = out / "final"
+    if final.is_dir():
+        return final
+    model = load_model(config.model, plan.pack.size, dtype=config.dtype, attention=config.attention)
+    set_seed(config.seed)  # the adapter starts from random numbers
+    prepare(model, config.adapter, config.trained)
+    source = source_of(config)
+    data = TrainingData(
+        model.encoder, WithSource(plan.samples, source), plan.pack, config.data.reasoning, config.data.paraphrases,
+        config.data.unreadable,
     )  # fmt: skip
+    judge = FolderJudge(plan, source) if config.evaluation else None
+    if plan.arguments.process_index == 0:
+        record.write_config(out, config)
+        record.write_run(out, _facts(plan, model))
+    return fit(model, data, plan.sampler(), out, plan.arguments, judge, optimizer, callbacks)
+
+
+def fit(
+    model: Any, data: TrainingData, sampler: MixtureSampler, out: Path, arguments: TrainingArguments,
+    judge: Judge | None = None, optimizer: Callable[[Any], Any] | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> Path:  # fmt: skip
+    """Train what of ``model`` is set to be trained, and save it into ``out/final``; goes on from the last checkpoint.
+
+    See :class:`~crabplus.train.trainer.MixtureTrainer` for the arguments.
+    """
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out / "tensorboard"))
+    model.run_every_tower()
     made = optimizer(model.thinker) if optimizer else None
-    trainer = Trainer(
-        model=model.thinker, args=arguments, data_collator=Collator(model),
-        train_dataset=TrainingData(model, samples, pack, settings.reasoning), optimizers=(made, None),
+    families = {key: get_task(key).family for key in TASKS}
+    trainer = MixtureTrainer(
+        model, data, sampler, out, families, judge, args=arguments, optimizers=(made, None),
         callbacks=[LogFile(out / "log.jsonl"), *callbacks],
     )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)  # the file of the log, and whatever shows progress, take its place
+    last = _last_checkpoint(trainer)
     model.thinker.train()
-    trainer.train(resume_from_checkpoint=resume or None)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
     model.thinker.eval()
-    final = out / "final"
-    model.thinker.save_pretrained(final)
+    return _save(trainer, model, out)
+
+
+def begin(out: Path, config: TrainConfig, fresh: bool) -> None:
+    """Make the folder of a run ready: it is empty, holds this very run, or is cleared."""
+    if fresh:
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+        for name in ("final", "tensorboard", "evaluations"):
+            shutil.rmtree(out / name, ignore_errors=True)
+        for name in (record.CONFIG, record.RUN, "log.jsonl", "unreadable.jsonl"):
+            (out / name).unlink(missing_ok=True)
+    if not record.check_same(out, config) and (out / "checkpoints").is_dir() and any((out / "checkpoints").iterdir()):
+        raise ConfigError(
+            f"out: {out} holds checkpoints and no {record.CONFIG} to tell of which run; name another folder"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def source_of(config: TrainConfig) -> MediaSource:
+    """Where the media come from: the files, or the cache where there is one."""
+    if config.cache is None:
+        return Files(config.data.folder)
+    from crabplus.media.cache import MediaCache
+    from crabplus.models.source import CachedFiles
+
+    return CachedFiles(config.data.folder, MediaCache(config.cache.folder, int(config.cache.gib * 2**30)))
+
+
+def _last_checkpoint(trainer: MixtureTrainer) -> Path | None:
+    """The newest whole checkpoint; says which were passed over."""
+    folder = Path(trainer.args.output_dir)
+    with trainer.accelerator.main_process_first():  # the first moves damaged ones aside, the others find none
+        last, remarks = checkpoints.newest(folder) if folder.is_dir() else (None, [])
+    for remark in remarks:
+        logger.warning("%s", remark)
+    if last:
+        logger.warning("going on from %s", last.name)
+    return last
+
+
+def _save(trainer: MixtureTrainer, model: Any, out: Path) -> Path:
+    """Save adapter or model whole or not at all."""
+    final, draft = out / "final", out / "final.partial"
+    shutil.rmtree(draft, ignore_errors=True)
+    trainer.save_model(str(draft))
+    if trainer.args.should_save:
+        (draft / "training_args.bin").unlink(missing_ok=True)
+        if not hasattr(trainer.accelerator.unwrap_model(trainer.model), "peft_config"):
+            model.processor.save_pretrained(draft)
+        shutil.rmtree(final, ignore_errors=True)
+        draft.rename(final)
+    trainer.accelerator.wait_for_everyone()
     return final
+
+
+def _facts(plan: Plan, model: Any) -> dict[str, Any]:
+    config, adapter = plan.config, plan.config.adapter
+    commit = getattr(model.base.config, "_commit_hash", None)
+    return {
+        "model": {"name": config.model, "revision": commit, "folder": resolve(config.model) if not commit else None},
+        "adapter": {**adapter.model_dump(mode="json"), **summary(model)},
+        "data": {
+            "folder": config.data.folder, "split": config.data.split, "pack": f"{plan.pack.name} {plan.pack.version}",
+            "keys": {
+                key: {"samples": size, "draws": plan.draws[key], "share": plan.share[key], "hash": plan.hashes[key]}
+                for key, size in plan.samples.sizes.items()
+            },
+            "batch": plan.batch, "processes": plan.arguments.world_size,
+        },
+    }  # fmt: skip

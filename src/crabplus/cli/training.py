@@ -1,0 +1,40 @@
+"""Commands about training: train."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crabplus.cli.options import clear_errors, take_plugin, track
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="Settings (YAML), such as configs/tiny.yaml.")],
+    changes: Annotated[list[str] | None, typer.Argument(help="Changes, such as out=runs/a adapter.r=16.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Check everything, tell what is trained, and end.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Throw away what the run folder holds.")] = False,
+) -> None:
+    """Train an adapter, or a model, on a mixture of task keys. An interrupted run goes on with the same command."""
+    with clear_errors():
+        from accelerate import PartialState
+        from rich.console import Console
+
+        from crabplus.cli.progress import RichProgress
+        from crabplus.config import load_config
+        from crabplus.report.curves import write_curves
+        from crabplus.report.table import plan_table
+        from crabplus.train import check as plan_of
+        from crabplus.train import train as run
+
+        settings = load_config(config, changes or ())
+        take_plugin(Path(settings.plugin) if settings.plugin else None)
+        plan = plan_of(settings, track)
+        first = PartialState().is_main_process
+        if first:
+            Console().print(plan_table(plan.overview()))
+        if check:
+            return
+        final = run(plan, fresh=fresh, callbacks=[RichProgress()])
+        if first:
+            picture, page = write_curves(Path(settings.out))
+            typer.echo(f"trained: {final}\nsummary: {page}\ncurves: {picture}")

@@ -1,0 +1,131 @@
+"""What of a model is trained: an adapter on some of its parts, some parts whole, or all of it."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from crabplus.config import AdapterSettings, ConfigError
+from crabplus.ilora import ILoraConfig, baselines
+from crabplus.ilora.presets import PRESETS
+
+
+def prepare(model: Any, settings: AdapterSettings, trained: tuple[str, ...], weights: bool = True) -> None:
+    """Put the adapter on ``model.thinker`` and set what is trained; the rest is frozen.
+
+    Args:
+        model: a model, or anything with its ``thinker``, ``parts`` and ``unused``; trained: parts trained whole.
+        weights: whether those of an adapter that learns on are read.
+
+    Raises:
+        ConfigError: an unknown part, targets that fit no layer, a part that is adapted and trained whole.
+    """
+    _check_parts(model.parts, "trained", trained)
+    if settings.kind == "none":
+        _train_whole(model, trained)
+        return
+    from peft import PeftConfig, PeftModel, get_peft_model
+
+    if settings.start and weights:
+        model.thinker = PeftModel.from_pretrained(model.thinker, settings.start, is_trainable=True)
+        return
+    try:
+        config = PeftConfig.from_pretrained(settings.start) if settings.start else _config(settings, model, trained)
+        model.thinker = get_peft_model(model.thinker, config)
+    except ValueError as error:
+        raise ConfigError(f"adapter: {error}") from error
+    _check_apart(model, trained)
+
+
+def check_start(path: str | Path) -> None:
+    """Raise a ConfigError if a folder holds no adapter that can learn on."""
+    file = Path(path) / "adapter_config.json"
+    if not file.is_file():
+        raise ConfigError(f"adapter.start: {path} holds no adapter_config.json; name the folder that training wrote")
+    kind = json.loads(file.read_text(encoding="utf-8")).get("peft_type")
+    if kind not in ("ILORA", "LORA"):
+        raise ConfigError(
+            f"adapter.start: {path} holds an adapter of type {kind}, and only ILORA and LORA can learn on"
+        )
+
+
+def _config(settings: AdapterSettings, model: Any, trained: tuple[str, ...]) -> Any:
+    """The settings that PEFT takes."""
+    config = ILoraConfig(
+        r=settings.r, lora_alpha=settings.alpha, num_heads=settings.heads, lora_dropout=settings.dropout,
+        target_modules=_targets(settings, model.parts),
+        modules_to_save=[model.parts[part] for part in trained] or None,
+    )  # fmt: skip
+    if settings.kind == "lora":
+        return baselines.lora(config)
+    if settings.kind == "lora-equal":
+        return baselines.equal_lora(config, model.thinker)
+    return baselines.experts(config) if settings.kind == "moe-lora" else config
+
+
+def _targets(settings: AdapterSettings, parts: Mapping[str, str]) -> str | list[str]:
+    """The layers to adapt; confined to some parts by a look ahead in the regular expression."""
+    targets = settings.targets
+    if settings.parts is None:
+        return targets if isinstance(targets, str) else list(targets)
+    _check_parts(parts, "adapter.parts", settings.parts)
+    if targets == "all-linear":
+        raise ConfigError("adapter.parts cannot confine all-linear; name the layers in adapter.targets")
+    if isinstance(targets, str):
+        layers = PRESETS.get(targets, targets)
+    else:
+        layers = rf"(?:.*\.)?(?:{'|'.join(map(re.escape, targets))})"
+    inside = "|".join(re.escape(parts[part]) for part in settings.parts)
+    return rf"(?=(?:.*\.)?(?:{inside})\.)(?:{layers})"
+
+
+def _train_whole(model: Any, trained: tuple[str, ...]) -> None:
+    """Train these parts and freeze the rest; without any, train all."""
+    model.thinker.requires_grad_(not trained)
+    for part in trained:
+        model.thinker.get_submodule(model.parts[part]).requires_grad_(True)
+    for name in model.unused:  # no gradient ever reaches them, which several processes would wait for
+        model.thinker.get_parameter(name).requires_grad_(False)
+
+
+def _check_parts(parts: Mapping[str, str], where: str, named: tuple[str, ...]) -> None:
+    for part in named:
+        if part not in parts:
+            raise ConfigError(f"{where}: no part {part!r}; the model has {', '.join(parts)}")
+
+
+def _check_apart(model: Any, trained: tuple[str, ...]) -> None:
+    for part in trained:
+        path = model.parts[part]
+        if any(f"{path}." in name for name in adapted_layers(model.thinker)):
+            raise ConfigError(
+                f"trained: {part} has adapted layers; confine adapter.parts, or leave {part} out of trained"
+            )
+
+
+def adapted_layers(thinker: Any) -> list[str]:
+    """Names of the layers that carry an adapter."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return [name for name, module in thinker.named_modules() if isinstance(module, BaseTunerLayer)]
+
+
+def part_of(name: str, parts: Mapping[str, str]) -> str:
+    """The part that a layer or parameter belongs to: the one with the longest path in its name."""
+    inside = [part for part, path in parts.items() if f".{path}." in f".{name}."]
+    return max(inside, key=lambda part: len(parts[part]), default="other")
+
+
+def summary(model: Any) -> dict[str, Any]:
+    """Adapted layers, and trained parameters, of each part."""
+    layers: dict[str, int] = {}
+    for name in adapted_layers(model.thinker):
+        part = part_of(name, model.parts)
+        layers[part] = layers.get(part, 0) + 1
+    numbers: dict[str, int] = {}
+    for name, parameter in model.thinker.named_parameters():
+        if parameter.requires_grad:
+            part = part_of(name, model.parts)
+            numbers[part] = numbers.get(part, 0) + parameter.numel()
+    return {"layers": layers, "parameters_by_part": numbers, "parameters": sum(numbers.values())}
