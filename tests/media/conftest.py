@@ -5,17 +5,23 @@ right lower half; every sound is silent but for a tone of 1 kHz at a known time.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from time import time as now
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
+
+from crabplus.media import Decoder, cache
+from crabplus.media.cache import MediaCache
 
 SOURCE = Path(__file__).parents[2] / "src"
 AAC, OPUS = ("aac", 44_100), ("libopus", 48_000)
@@ -173,6 +179,18 @@ def _sound(recipe: Recipe) -> Any:
         yield frame
 
 
+def write_picture(path: Path, seed: int = 0) -> None:
+    """Noise as a jpg that is not new."""
+    noise = np.random.default_rng(seed).integers(0, 256, (60, 80, 3), np.uint8)
+    path.write_bytes(cv2.imencode(".jpg", noise)[1].tobytes())
+    make_old(path)
+
+
+def make_old(path: Path, seconds: float = 10_000.0) -> None:
+    """As if last changed, or used, that long ago."""
+    os.utime(path, (now() - seconds,) * 2)
+
+
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The path of a file of :data:`RECIPES` by its name; written once."""
@@ -201,6 +219,47 @@ def number() -> Callable[[np.ndarray], int]:
 @pytest.fixture(scope="session")
 def loud() -> Callable[..., tuple[float, float]]:
     return when_loud
+
+
+@pytest.fixture
+def root(tmp_path: Path, clip: Callable[[str], Path]) -> Path:
+    """A folder with a video, a sound and sixteen pictures, none of them new."""
+    folder = tmp_path / "originals"
+    folder.mkdir()
+    for name in ("h264.mp4", "sound.wav"):
+        make_old(shutil.copy(clip(name), folder))
+    for number in range(16):
+        write_picture(folder / f"{number}.jpg", number)
+    return folder
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> MediaCache:
+    return MediaCache(tmp_path / "cache", 10**8)
+
+
+@pytest.fixture
+def put_picture() -> Callable[..., None]:
+    return write_picture
+
+
+@pytest.fixture
+def age() -> Callable[..., None]:
+    return make_old
+
+
+@pytest.fixture
+def no_decoder(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Once called, whatever opens or decodes an original fails."""
+
+    def refuse(*arguments: Any, **named: Any) -> None:
+        raise AssertionError("an original was opened")
+
+    def forbid() -> None:
+        monkeypatch.setattr(Decoder, "_call", refuse)
+        monkeypatch.setattr(cache, "open", refuse, raising=False)
+
+    return forbid
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 """Where a model's pictures and sounds come from: files, or a world that renders them."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crabplus import media as files
+from crabplus.media.cache import MediaCache
 from crabplus.schema import Media
 
 
@@ -29,23 +30,33 @@ class Files:
     An image with a window is the middle picture of that window of a video.
     """
 
+    _reader: Any = files  # of the class: a module cannot be pickled
+
     def __init__(self, root: str | Path = ".") -> None:
         self.root = Path(root)
 
     def frames(self, media: Media, count: int, size: tuple[int, int]) -> tuple[NDArray[np.uint8], float]:
         """See :class:`MediaSource`."""
-        found = files.frames(self.root / media.path, count, *_window(media), size)
+        found = self._reader.frames(self.root / media.path, count, *_window(media), size)
         return found.images, found.end - found.start
 
     def image(self, media: Media, size: tuple[int, int]) -> NDArray[np.uint8]:
         """See :class:`MediaSource`."""
         if media.start is not None:
-            return files.frames(self.root / media.path, 1, media.start, media.end, size).images[0]
-        return files.image(self.root / media.path, size)
+            return self._reader.frames(self.root / media.path, 1, media.start, media.end, size).images[0]
+        return self._reader.image(self.root / media.path, size)
 
     def wave(self, media: Media, rate: int) -> NDArray[np.float32]:
         """See :class:`MediaSource`."""
-        return files.waveform(self.root / media.path, *_window(media), rate)
+        return self._reader.waveform(self.root / media.path, *_window(media), rate)
+
+
+class CachedFiles(Files):
+    """What :class:`Files` gives, bit for bit, out of a cache where it can; the errors are the same."""
+
+    def __init__(self, root: str | Path, cache: MediaCache) -> None:
+        super().__init__(root)
+        self._reader = cache
 
 
 def _window(media: Media) -> tuple[float | None, float | None]:
