@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from matplotlib.figure import Figure
 from PIL import Image
 
 from crabplus.report import curves
@@ -65,9 +66,14 @@ def rows(page: Any, name: str) -> list[str]:
 
 
 def test_of_a_repeated_step_the_later_line_counts(tmp_path: Path) -> None:
-    records = [{"step": 10, "loss": 2.0, "grad_norm": 7}, {"step": 20, "loss": 1.0}, {"step": 10, "loss": 3.0}]
+    records = [
+        {"step": 10, "loss": 2.0, "grad_norm": 7},
+        {"step": 30, "loss": 0.5},
+        {"step": 20, "loss": 1.0},
+        {"step": 10, "loss": 3.0},
+    ]
     assert read_log(log(tmp_path, records) / "log.jsonl") == {
-        "loss": [(10, 3.0), (20, 1.0)], "grad_norm": [(10, 7.0)]
+        "loss": [(10, 3.0), (20, 1.0), (30, 0.5)], "grad_norm": [(10, 7.0)]
     }  # fmt: skip
 
 
@@ -131,6 +137,16 @@ def test_curves_of_all_keys_can_be_told_apart(tmp_path: Path) -> None:
     assert {curve.label: (curve.colour, str(curve.style)) for curve in evaluation.curves[1:]} == looks
 
 
+def test_every_panel_spans_the_whole_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One evaluation at the end stands at the end, under the losses of the same step; one step alone is drawn too."""
+    figures: list[Any] = []
+    monkeypatch.setattr(curves, "Figure", lambda **options: figures.append(Figure(**options)) or figures[-1])
+    write_curves(log(tmp_path, steps(["ave"]) + scores(["ave"], (100, 0.9))))
+    write_curves(log(tmp_path, [{"step": 0, "loss": 1.0}]))
+    assert [axes.get_xlim() for axes in figures[0].axes] == [(0, 102)] * 7
+    assert [axes.get_title(loc="left") for axes in figures[1].axes] == ["Loss"]
+
+
 def test_panels_without_data_are_left_out(tmp_path: Path, parse: Parse) -> None:
     """With less in the log the picture is lower."""
     heights = []
@@ -155,7 +171,7 @@ def test_only_numbers_without_a_panel_are_no_error(tmp_path: Path, parse: Parse)
 
 def test_hostile_names_are_inert(tmp_path: Path, parse: Parse) -> None:
     evil: Any = {EVIL: {EVIL: EVIL, "samples": EVIL, "share": EVIL, "hash": EVIL}}
-    run = log(tmp_path / "<b>run", steps([EVIL, "_under", "a\nb"]) + scores([EVIL], (3, 0.5)))
+    run = log(tmp_path / "<b>run", steps([EVIL, "_under", "a\nb", "$\\frac$"]) + scores([EVIL], (3, 0.5)))
     about = {"command": EVIL, "created": EVIL, "machine": EVIL, "versions": {EVIL: EVIL}, "trained": {EVIL: EVIL},
              "model": {"name": EVIL, "revision": EVIL}, "adapter": {"kind": EVIL, "layers": evil, "r": EVIL},
              "data": {"folder": EVIL, "split": EVIL, "fingerprint": EVIL, "keys": evil}}  # fmt: skip
@@ -187,8 +203,8 @@ def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
 def test_a_run_that_broke_shows_it(tmp_path: Path, parse: Parse) -> None:
     """A loss that is no number is a gap in its curve, the last value of the table, and never the best score."""
     records = steps(["ave"]) + [{"step": 101, "loss": math.nan, "grad_norm": math.inf}]
-    page = parse(write_curves(log(tmp_path, [*records, *scores(["ave"], (1, 0.5), (2, math.nan))]))[1])
-    assert rows(page, "evaluation")[1] == "mean relative nan 2 0.500 1"
+    page = parse(write_curves(log(tmp_path, [*records, *scores(["ave"], (1, math.nan), (2, 0.5), (3, math.nan))]))[1])
+    assert rows(page, "evaluation")[1] == "mean relative nan 3 0.500 2"
     assert rows(page, "loss")[1] == "all 3.500 1 nan 101 +nan%"
 
 

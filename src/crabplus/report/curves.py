@@ -118,6 +118,9 @@ def _draw(series: Series) -> bytes:
         top += panel.height + _GAP
     for place, panel in enumerate(small):
         _draw_small(_axes(figure, _LEFT + place * (_HALF + 1.3), top, _HALF, 1.9), panel)
+    last = max(step for points in series.values() for step, _ in points)
+    for axes in figure.axes:
+        axes.set_xlim(0, 1.02 * last or 1)
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     return buffer.getvalue()
@@ -126,7 +129,7 @@ def _draw(series: Series) -> bytes:
 def _loss(series: Series) -> _Panel:
     families = {name: points for name, points in losses(series).items() if name.startswith("loss_family/")}
     curves = [_Curve("all", series["loss"], INK, 2.4)] if "loss" in series else []
-    return _Panel("Loss, and loss of each family", curves + _many(families), "loss")
+    return _Panel("Loss, and loss of each family" if families else "Loss", curves + _many(families), "loss")
 
 
 def _keys(series: Series) -> _Panel:
@@ -267,6 +270,7 @@ def _scale(axes: Axes, values: FloatArray, zero: bool) -> None:
         axes.set_ylim(values.min(initial=0), 1.08 * values.max(initial=0) or 1)
     elif len(values) and values.min() > 0 and values.max() / values.min() > _RATIO:
         axes.set_yscale("log")
+        axes.set_ylabel(f"{axes.get_ylabel()} (log scale)")
         axes.set_ylim(values.min() / 1.15, values.max() * 1.15)
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0, 7.0)))
         axes.yaxis.set_minor_locator(NullLocator())
