@@ -140,3 +140,9 @@ def show(tmp_path: Path) -> Callable[..., "Page"]:
         return Page(tmp_path / "report.html")
 
     return write
+
+
+@pytest.fixture
+def parse() -> Callable[[Path], "Page"]:
+    """Parses a page."""
+    return Page

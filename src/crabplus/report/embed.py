@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["PLAYABLE", "file_uri", "picture_uri"]
+__all__ = ["PLAYABLE", "file_uri", "picture_uri", "png_uri"]
 
 PLAYABLE = {
     ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm",
@@ -32,3 +32,8 @@ def picture_uri(picture: NDArray[np.uint8], quality: int = 88) -> str:
     buffer = BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=quality, optimize=True)
     return f"data:image/jpeg;base64,{b64encode(buffer.getvalue()).decode()}"
+
+
+def png_uri(png: bytes) -> str:
+    """A picture that is a PNG file already."""
+    return f"data:image/png;base64,{b64encode(png).decode()}"

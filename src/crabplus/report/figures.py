@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from crabplus.report.card import Card, describe, verdict
+from crabplus.report.colours import INK, LINE, SOFT, plain
 from crabplus.report.overlay import overlay
 from crabplus.report.timeline import Row, Timeline, timeline
 
@@ -20,7 +21,6 @@ __all__ = ["draw_cards"]
 _COLOURS = {"truth": "#0b66c3", "said": "#bf4b06"}
 _OVER = {"truth": "#5db0ff", "said": "#ff9447"}
 _MARKS = {"right": "#14733f", "partly": "#7d5700", "wrong": "#b3261e"}
-_INK, _SOFT, _LINE = "#17202a", "#56626f", "#dde3e9"
 
 _WIDTH, _MARGIN, _GAP = 11.0, 0.25, 0.3
 _HALF = (_WIDTH - 2 * _MARGIN - _GAP) / 2
@@ -164,8 +164,8 @@ def _draw_timeline(axes: Axes, lanes: Timeline) -> None:
     """Bars over seconds, rows from the top down, each as high as its lanes."""
     axes.set(xlim=(0, lanes.length), ylim=(sum(row.lanes for row in lanes.rows), 0), yticks=[])
     axes.set_xticks([float(tick.words) for tick in lanes.ticks], [tick.words for tick in lanes.ticks])
-    axes.tick_params(axis="x", labelsize=8, labelcolor=_SOFT, length=0)
-    axes.grid(axis="x", color=_LINE, linewidth=0.8)
+    axes.tick_params(axis="x", labelsize=8, labelcolor=SOFT, length=0)
+    axes.grid(axis="x", color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[:].set_visible(False)
     top = 0
@@ -183,14 +183,14 @@ def _draw_row(axes: Axes, row: Row, top: int, length: float) -> None:
         label = axes.text(start + inset, top + bar.lane + 0.5, bar.label, va="center", color="white", fontsize=8.5)
         label.set_clip_path(box)
     if row.note:
-        axes.text(inset, top + row.lanes / 2, row.note, va="center", color=_SOFT, fontsize=8.5)
+        axes.text(inset, top + row.lanes / 2, row.note, va="center", color=SOFT, fontsize=8.5)
 
 
 def _lines(card: Card, width: int, height: float, answers: bool) -> list[_Line]:
     """Text of a card: lines of about ``width`` letters; the reasoning gets what is left of ``height`` inches."""
     sample, judged = card.sample, verdict(card)
-    lines = [_Line(sample.task, 8.5, _SOFT)]
-    lines += [_Line(text, 11, _INK, "bold") for text in _break(sample.question, int(width * 0.8), 3)]
+    lines = [_Line(sample.task, 8.5, SOFT)]
+    lines += [_Line(text, 11, INK, "bold") for text in _break(sample.question, int(width * 0.8), 3)]
     if answers:
         truth = "not known" if sample.answer is None else describe(sample.answer, sample)
         lines += [_Line(text, 9.5, _COLOURS["truth"]) for text in _break(f"Truth: {truth}", width, 2)]
@@ -200,13 +200,13 @@ def _lines(card: Card, width: int, height: float, answers: bool) -> list[_Line]:
         lines.append(_Line(judged.words, 9.5, _MARKS[judged.mark], "bold"))
     left = int((height / _SPACING - sum(line.size for line in lines)) // 8.5)
     reasoning = card.prediction.reasoning if card.prediction else None
-    return lines + [_Line(text, 8.5, _SOFT, style="italic") for text in _break(reasoning, int(width * 1.1), left)]
+    return lines + [_Line(text, 8.5, SOFT, style="italic") for text in _break(reasoning, int(width * 1.1), left)]
 
 
 def _break(text: str | None, width: int, most: int) -> list[str]:
-    """At most ``most`` lines; a dollar sign is no formula."""
+    """At most ``most`` lines."""
     lines = wrap(text or "", width, max_lines=most, placeholder=" …") if most > 0 else []
-    return [line.replace("$", r"\$") for line in lines]
+    return [plain(line) for line in lines]
 
 
 def _write(figure: Figure, x: float, place: _Place, lines: Sequence[_Line]) -> None:

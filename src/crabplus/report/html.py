@@ -1,22 +1,17 @@
 """The report: one HTML file that needs nothing beside it, with every clip playable."""
 
-import os
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from crabplus.report.card import Card
+from crabplus.report.page import render, write_whole
 from crabplus.report.views import CardView, ReportError, view
 from crabplus.schema import Score
 
 __all__ = ["Card", "ReportError", "write_gallery", "write_report"]
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _LABELS = 40
 """So many labels of a split are listed, the most frequent ones."""
 _TIDEPOOL = (
@@ -70,8 +65,8 @@ def write_report(
     paragraphs = [notes] if isinstance(notes, str) else list(notes)
     if any(card.sample.dataset == "tidepool" for shown in chosen.values() for card in shown):
         paragraphs.append(_TIDEPOOL)
-    page = _render("report.html.j2", title=title, notes=paragraphs, sections=sections, has_off=bool(off))
-    _replace(Path(path), page)
+    page = render("report.html.j2", title=title, notes=paragraphs, sections=sections, has_off=bool(off))
+    write_whole(Path(path), page.encode())
 
 
 def write_gallery(
@@ -96,38 +91,9 @@ def write_gallery(
         }
         for made in summaries
     ]  # fmt: skip
-    _replace(Path(path), _render("samples.html.j2", title=title, sections=sections))
-
-
-def _render(template: str, **content: Any) -> str:
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    return _environment().get_template(template).render(
-        **content, script=script, style=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
-        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
-    )  # fmt: skip
+    write_whole(Path(path), render("samples.html.j2", title=title, sections=sections).encode())
 
 
 def _section(key: str, score: Score, off: Score | None, cards: Sequence[Card], file_limit: int) -> _Section:
     datasets = ", ".join(dict.fromkeys(card.sample.dataset for card in cards))
     return _Section(key, score, off, tuple(view(card, file_limit) for card in cards), datasets)
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["figure"] = lambda value: "–" if value is None else f"{value:.3f}"
-    environment.filters["percent"] = lambda value: f"{100 * min(max(value, 0.0), 1.0):.2f}%"
-    return environment
-
-
-def _replace(path: Path, page: str) -> None:
-    """Write the page, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(page, encoding="utf-8", newline="\n")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
