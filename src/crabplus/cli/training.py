@@ -34,7 +34,11 @@ def train(
             Console().print(plan_table(plan.overview()))
         if check:
             return
-        final = run(plan, fresh=fresh, callbacks=[RichProgress()])
+        bar = RichProgress()
+        try:
+            final = run(plan, fresh=fresh, callbacks=[bar])
+        finally:
+            bar.stop()
         if first:
             picture, page = write_curves(Path(settings.out))
             typer.echo(f"trained: {final}\nsummary: {page}\ncurves: {picture}")

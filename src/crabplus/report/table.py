@@ -10,7 +10,7 @@ from crabplus.schema import Score
 ERRORS = 10  # so many unreadable files are named
 COMMON = 4  # so many labels are named
 
-__all__ = ["build_table", "data_table", "score_table"]
+__all__ = ["build_table", "data_table", "plan_table", "score_table"]
 
 
 def score_table(scores: Mapping[str, Score], off: Mapping[str, Score] | None = None, title: str | None = None) -> Table:
@@ -90,4 +90,33 @@ def data_table(summaries: Sequence[Any], title: str | None = None) -> Table:
         hours = f"{made.seconds / 3600:.2f}" if made.timed else "?"
         common = ", ".join(f"{label} {count}" for label, count in list(made.labels.items())[:COMMON])
         table.add_row(made.key, made.split, str(made.samples), *shares, hours, str(len(made.labels)), common)
+    return table
+
+
+def plan_table(made: Mapping[str, Any], title: str | None = None) -> Table:
+    """What a training run learns from, a row for each key; what is trained, and for how long, stands below.
+
+    Args:
+        made: from ``Plan.overview`` of :mod:`crabplus.train`; title: line above the table.
+    """
+    table = Table(title=title, title_justify="left")
+    table.add_column("key", style="bold")
+    for name in ("samples", "drawn in an epoch", "share", "tokens", "longest"):
+        table.add_column(name, justify="right")
+    table.add_column("lacking")
+    for key, row in made["keys"].items():
+        lacking = ", ".join(f"{count} without {sense}" for sense, count in row["lacking"].items())
+        numbers = str(row["samples"]), str(row["draws"]), f"{row['share']:.1%}", str(row["tokens"]), str(row["longest"])
+        table.add_row(key, *numbers, lacking)
+    parts, layers = made["parts"]["parameters_by_part"], made["parts"]["layers"]
+    trained = ", ".join(
+        f"{part} {count:,}" + (f" in {layers[part]} layers" if part in layers else "") for part, count in parts.items()
+    )
+    table.caption, table.caption_justify = (
+        (
+            f"trained parameters: {trained}\n{made['steps']} steps of {made['batch']} samples on {made['processes']} "
+            f"process{'es' if made['processes'] > 1 else ''}, {made['steps_per_epoch']} an epoch; into {made['out']}"
+        ),
+        "left",
+    )
     return table

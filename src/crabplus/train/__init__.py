@@ -81,7 +81,7 @@ def fit(
         callbacks=[LogFile(out / "log.jsonl"), *callbacks],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)  # the file of the log, and whatever shows progress, take its place
-    last = _last_checkpoint(trainer)
+    last = _last_checkpoint(trainer, out / "checkpoints")
     model.thinker.train()
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     model.thinker.eval()
@@ -113,9 +113,8 @@ def source_of(config: TrainConfig) -> MediaSource:
     return CachedFiles(config.data.folder, MediaCache(config.cache.folder, int(config.cache.gib * 2**30)))
 
 
-def _last_checkpoint(trainer: MixtureTrainer) -> Path | None:
+def _last_checkpoint(trainer: MixtureTrainer, folder: Path) -> Path | None:
     """The newest whole checkpoint; says which were passed over."""
-    folder = Path(trainer.args.output_dir)
     with trainer.accelerator.main_process_first():  # the first moves damaged ones aside, the others find none
         last, remarks = checkpoints.newest(folder) if folder.is_dir() else (None, [])
     for remark in remarks:

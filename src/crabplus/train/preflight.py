@@ -52,6 +52,26 @@ class Plan:
         """Samples of a step, on all processes and over all accumulated parts."""
         return batch_of(self.arguments)
 
+    def overview(self) -> dict[str, Any]:
+        """What is learned, and by what, in a few plain numbers: ``keys``, ``parts``, and of the whole run."""
+        args, sizes = self.arguments, self.samples.sizes
+        firsts = [sum(list(sizes.values())[:n]) for n in range(len(sizes))]
+        tokens = {key: self.found.lengths[first : first + sizes[key]] for first, key in zip(firsts, sizes, strict=True)}
+        steps = sum(self.draws.values()) // self.batch
+        return {
+            "keys": {
+                key: {
+                    "samples": sizes[key], "draws": self.draws[key], "share": self.share[key],
+                    "tokens": round(float(tokens[key].mean())), "longest": int(tokens[key].max()),
+                    "lacking": {sense: count for sense, count in self.found.lacking.get(key, {}).items() if count},
+                }
+                for key in sizes
+            },
+            "parts": self.trained, "batch": self.batch, "steps_per_epoch": steps,
+            "steps": args.max_steps if args.max_steps > 0 else round(args.num_train_epochs * steps),
+            "processes": args.world_size, "pack": f"{self.pack.name} {self.pack.version}", "out": self.config.out,
+        }  # fmt: skip
+
     def sampler(self) -> MixtureSampler:
         """The batches of this process."""
         firsts = [sum(list(self.samples.sizes.values())[:n]) for n in range(len(self.samples.sizes))]

@@ -115,10 +115,10 @@ class MixtureTrainer(Trainer):
         """Official scores of unseen samples."""
         if self.judge is None:
             return {}
-        training = self.model.training
-        self.model.eval()
+        thinker, training = self.av.thinker, self.av.thinker.training
+        thinker.eval()
         metrics = {f"eval_{name}": value for name, value in self.judge(self.av, self.state.global_step).items()}
-        self.model.train(training)
+        thinker.train(training)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self._since, self._waited = time.perf_counter(), 0.0
@@ -131,7 +131,7 @@ class MixtureTrainer(Trainer):
             super()._save_checkpoint(model, trial)
         finally:
             self.args.save_total_limit = limit
-        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        folder = self.out / "checkpoints" / f"checkpoint-{self.state.global_step}"
         (folder / f"tally_{self.args.process_index}.json").write_text(json.dumps(self.tally.state()), encoding="utf-8")
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
