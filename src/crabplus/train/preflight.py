@@ -20,7 +20,7 @@ from crabplus.train.adapters import check_start, prepare, summary
 
 DEFAULTS: dict[str, Any] = {
     "logging_steps": 10, "save_steps": 500, "save_total_limit": 2, "report_to": "tensorboard",
-    "dataloader_num_workers": 2, "disable_tqdm": True,
+    "dataloader_num_workers": 2, "disable_tqdm": True, "ddp_find_unused_parameters": False,
 }  # fmt: skip
 """Where they differ from those of transformers."""
 
