@@ -80,6 +80,10 @@ def fit(
         model, data, sampler, out, families, judge, args=arguments, optimizers=(made, None),
         callbacks=[LogFile(out / "log.jsonl"), *callbacks],
     )  # fmt: skip
+    if arguments.fsdp and not trainer.is_fsdp_enabled:
+        raise ConfigError(
+            "arguments.fsdp: accelerate divides a model among GPUs alone, in several processes; leave it out"
+        )
     trainer.remove_callback(PrinterCallback)  # the file of the log, and whatever shows progress, take its place
     last = _last_checkpoint(trainer, out / "checkpoints")
     model.thinker.train()

@@ -25,13 +25,13 @@ def prepare(model: Any, settings: AdapterSettings, trained: tuple[str, ...], wei
     if settings.kind == "none":
         _train_whole(model, trained)
         return
-    from peft import PeftConfig, PeftModel, get_peft_model
+    from peft import PeftModel, get_peft_model
 
     if settings.start and weights:
         model.thinker = PeftModel.from_pretrained(model.thinker, settings.start, is_trainable=True)
         return
     try:
-        config = PeftConfig.from_pretrained(settings.start) if settings.start else _config(settings, model, trained)
+        config = _saved(settings.start) if settings.start else _config(settings, model, trained)
         model.thinker = get_peft_model(model.thinker, config)
     except ValueError as error:
         raise ConfigError(f"adapter: {error}") from error
@@ -62,6 +62,15 @@ def _config(settings: AdapterSettings, model: Any, trained: tuple[str, ...]) -> 
     if settings.kind == "lora-equal":
         return baselines.equal_lora(config, model.thinker)
     return baselines.experts(config) if settings.kind == "moe-lora" else config
+
+
+def _saved(path: str) -> Any:
+    """The settings of a saved adapter, to be trained again."""
+    from peft import PeftConfig
+
+    config = PeftConfig.from_pretrained(path)
+    config.inference_mode = False
+    return config
 
 
 def _targets(settings: AdapterSettings, parts: Mapping[str, str]) -> str | list[str]:

@@ -144,21 +144,19 @@ def arguments_of(config: TrainConfig) -> TrainingArguments:
         if name not in known:
             raise ConfigError(f"arguments.{name}: transformers has no such training argument{nearest(name, known)}")
     given = {**DEFAULTS, **config.arguments}
-    if given.pop("deepspeed", None):
-        raise ConfigError("arguments.deepspeed: DeepSpeed is not proven here; use DDP or FSDP2 (configs/accelerate/)")
-    if given.get("activation_checkpointing") or given.get("gradient_checkpointing"):
-        given.setdefault("activation_checkpointing_kwargs", {"use_reentrant": False})
-        if given["activation_checkpointing_kwargs"].get("use_reentrant", True):
-            raise ConfigError(
-                "arguments.activation_checkpointing_kwargs: with use_reentrant no gradient reaches the adapters of the "
-                "towers, and they learn nothing; set use_reentrant to false"
-            )
+    _check_sharding(given, config)
+    _set_checkpointing(given)
     if config.evaluation:
         given |= {"eval_strategy": "steps", "eval_steps": config.evaluation.every}
         given |= {"metric_for_best_model": "eval_mean_relative", "greater_is_better": True}
         given.setdefault("load_best_model_at_end", True)
-        given.setdefault("save_strategy", "steps")
-        given["save_steps"] = config.arguments.get("save_steps", config.evaluation.every)
+        every = config.evaluation.every
+        if given["load_best_model_at_end"] and config.arguments.get("save_steps", every) != every:
+            raise ConfigError(
+                f"arguments.save_steps: the best of what is looked at every {every} steps (evaluation.every) can only be "
+                "kept if it is saved: make both the same, or set load_best_model_at_end to false"
+            )
+        given["save_steps"] = config.arguments.get("save_steps", every)
     try:
         return TrainingArguments(
             output_dir=str(Path(config.out) / "checkpoints"), seed=config.seed, remove_unused_columns=False,
@@ -166,6 +164,33 @@ def arguments_of(config: TrainConfig) -> TrainingArguments:
         )  # fmt: skip
     except (ValueError, TypeError, ImportError, RuntimeError) as error:
         raise ConfigError(f"arguments: {str(error).splitlines()[0]}") from error
+
+
+def _check_sharding(given: dict[str, Any], config: TrainConfig) -> None:
+    """Refuse the ways to divide a model among processes that are not proven."""
+    if given.get("deepspeed"):
+        raise ConfigError("arguments.deepspeed: DeepSpeed is not proven here; use DDP or FSDP2 (configs/accelerate/)")
+    sharded = given.get("fsdp") or os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
+    version = (given.get("fsdp_config") or {}).get("version") or os.environ.get("FSDP_VERSION", "2")
+    if sharded and int(version) != 2:
+        raise ConfigError(f"FSDP version {version} is not proven here; set it to 2 (arguments.fsdp_config.version)")
+    if sharded and config.evaluation:
+        raise ConfigError(
+            "evaluation: processes that share one model would have to ask it equally often, which is not proven; leave "
+            "evaluation out under FSDP, and score the checkpoints with crabplus predict and evaluate"
+        )
+
+
+def _set_checkpointing(given: dict[str, Any]) -> None:
+    """Where activations are computed again, adapters of the towers must still get their gradients."""
+    if given.get("activation_checkpointing") or given.get("gradient_checkpointing"):
+        older = given.pop("gradient_checkpointing_kwargs", None) or {}
+        settings = given.setdefault("activation_checkpointing_kwargs", older)
+        if settings.setdefault("use_reentrant", False):
+            raise ConfigError(
+                "arguments.activation_checkpointing_kwargs: with use_reentrant no gradient reaches the adapters of the "
+                "towers, and they learn nothing; set use_reentrant to false"
+            )
 
 
 def batch_of(arguments: TrainingArguments) -> int:
