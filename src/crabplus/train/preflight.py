@@ -153,7 +153,7 @@ def arguments_of(config: TrainConfig) -> TrainingArguments:
         every = config.evaluation.every
         if given["load_best_model_at_end"] and config.arguments.get("save_steps", every) != every:
             raise ConfigError(
-                f"arguments.save_steps: the best of what is looked at every {every} steps (evaluation.every) can only be "
+                f"arguments.save_steps: the best of all looks, every {every} steps (evaluation.every), can only be "
                 "kept if it is saved: make both the same, or set load_best_model_at_end to false"
             )
         given["save_steps"] = config.arguments.get("save_steps", every)
