@@ -7,16 +7,17 @@ Run: python runs/tiny/adapter.py          (after base.py and ship.py base: a new
 import sys
 from pathlib import Path
 
+from live import learn
 from muon import Muon
 from peft import PeftModel
 
 import crabplus.ilora  # noqa: F401 - registers the method
-from crabplus.config import AdapterSettings, TrainSettings
+from crabplus.config import AdapterSettings
 from crabplus.models import load_model, resolve
 from crabplus.tasks import load_pack
 from crabplus.tidepool.keys import KEYS
 from crabplus.tidepool.live import LiveSamples
-from crabplus.train import train
+from crabplus.train.adapters import prepare
 
 HERE = Path(__file__).parent
 MORE = "--more" in sys.argv
@@ -26,18 +27,13 @@ MIXTURE = dict(ave=0.2, avqa=0.38, arig=0.42) if MORE else dict(ave=0.23, avqa=0
 if __name__ == "__main__":
     pack = load_pack(resolve("tiny") + "/pack.yaml")
     model = load_model("tiny", pack.size, dtype="float32")
-    new = AdapterSettings(kind="ilora", r=32, alpha=64, heads=3, dropout=0.0)
     if MORE:
         model.thinker = PeftModel.from_pretrained(model.thinker, resolve("tiny") + "/adapter", is_trainable=True)
-    settings = TrainSettings(
-        out=str(HERE / "checkpoints" / ("adapter_more" if MORE else "adapter")),
-        adapter=AdapterSettings(kind="none") if MORE else new,
-        seed=SEED,
-        arguments=dict(
-            max_steps=STEPS, per_device_train_batch_size=BATCH, learning_rate=RATE, lr_scheduler_type="cosine",
-            warmup_steps=60, max_grad_norm=1.0, logging_steps=25, save_steps=250,
-            save_total_limit=2, dataloader_num_workers=1, use_cpu=True, disable_tqdm=True,
-        ),
+    else:
+        prepare(model, AdapterSettings(kind="ilora", r=32, alpha=64, heads=3, dropout=0.0), ())
+    learn(
+        model, LiveSamples(MIXTURE, KEYS, SEED, STEPS * BATCH), pack,
+        HERE / "checkpoints" / ("adapter_more" if MORE else "adapter"), steps=STEPS, batch=BATCH, seed=SEED,
+        learning_rate=RATE, warmup_steps=60, save_steps=250,
+        optimizer=lambda thinker: Muon(thinker, RATE, weight_decay=0.0),
     )  # fmt: skip
-    samples = LiveSamples(MIXTURE, KEYS, SEED, STEPS * BATCH)
-    train(model, samples, pack, settings, "--resume" in sys.argv, lambda thinker: Muon(thinker, RATE, weight_decay=0.0))

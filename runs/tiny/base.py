@@ -18,11 +18,11 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from live import learn
 from muon import Muon
 from safetensors.torch import load_file
 from transformers import Qwen2_5OmniProcessor, TrainerCallback
 
-from crabplus.config import AdapterSettings, TrainSettings
 from crabplus.models import load_model
 from crabplus.schema import TextAnswer
 from crabplus.tasks import load_pack
@@ -30,7 +30,6 @@ from crabplus.tidepool.keys import Ask
 from crabplus.tidepool.live import LiveSamples
 from crabplus.tidepool.perception import PERCEPTION
 from crabplus.tidepool.world import make_scene
-from crabplus.train import train
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 PACK = Path(__file__).parents[2] / "src/crabplus/assets/tiny/pack.yaml"
@@ -107,18 +106,6 @@ def repeat(tokenizer):
     return make
 
 
-def settings_of(name, phase):
-    rule = dict(weight_decay=0.02, adam_beta2=0.98, warmup_steps=80) if phase.first else dict(warmup_steps=40)
-    return TrainSettings(
-        out=str(CHECKPOINTS / f"base_{name}"), adapter=AdapterSettings(kind="none"), seed=phase.seed,
-        arguments=dict(
-            max_steps=phase.steps, per_device_train_batch_size=phase.batch, learning_rate=phase.rate, max_grad_norm=1.0,
-            lr_scheduler_type="cosine", logging_steps=25, save_steps=phase.save, save_total_limit=2,
-            dataloader_num_workers=1, use_cpu=True, disable_tqdm=True, **rule,
-        ),
-    )  # fmt: skip
-
-
 def start(phase, size):
     """The model that a phase starts from, with what it trains set to be trained."""
     if phase.whole:
@@ -141,7 +128,11 @@ def main(name):
     makers = {"repeat": repeat(model.processor.tokenizer), **{key: shown(key, phase.alone) for key in ALONE}}
     samples = LiveSamples(phase.mixture, makers, phase.seed, phase.steps * phase.batch)
     optimizer = None if phase.first else lambda thinker: Muon(thinker, phase.rate)
-    out = train(model, samples, pack, settings_of(name, phase), "--resume" in sys.argv, optimizer, [StopAt(phase.stop)])
+    rule = dict(weight_decay=0.02, adam_beta2=0.98, warmup_steps=80) if phase.first else dict(warmup_steps=40)
+    out = learn(
+        model, samples, pack, CHECKPOINTS / f"base_{name}", steps=phase.steps, batch=phase.batch, seed=phase.seed,
+        learning_rate=phase.rate, save_steps=phase.save, optimizer=optimizer, callbacks=[StopAt(phase.stop)], **rule,
+    )  # fmt: skip
     model.processor.save_pretrained(out)
 
 

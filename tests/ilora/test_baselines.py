@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from crabplus.config import AdapterSettings
 from crabplus.ilora import ILoraConfig, baselines
-from crabplus.train import add_adapter
+from crabplus.train.adapters import prepare
 
 Maker = Callable[[], nn.Module]
 CONFIG = ILoraConfig(r=4, lora_alpha=12, num_heads=3, lora_dropout=0.1, target_modules=["up", "down"])
@@ -47,9 +47,10 @@ def test_experts_have_an_a_each(toy: Maker) -> None:
 
 @pytest.mark.parametrize("kind", ["ilora", "lora", "lora-equal", "moe-lora", "none"])
 def test_one_word_in_the_training_settings(kind: str, toy: Maker, x: Tensor) -> None:
-    holder = type("Model", (), {"thinker": toy()})()
-    settings = AdapterSettings(kind=kind, r=4, alpha=12, heads=3, targets="all-linear")  # type: ignore[arg-type]
-    model = add_adapter(holder, settings).thinker
+    holder = type("Model", (), {"thinker": toy(), "parts": {}, "unused": ()})()
+    size = {} if kind == "none" else {"r": 4, "alpha": 12, "heads": 3, "targets": "all-linear"}
+    prepare(holder, AdapterSettings.model_validate({"kind": kind, **size}), ())
+    model = holder.thinker
     assert torch.equal(model.eval()(x), toy()(x))
     kinds = {"ilora": "ILORA", "lora": "LORA", "lora-equal": "LORA", "moe-lora": "ILORA"}
     if kind == "none":

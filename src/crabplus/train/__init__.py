@@ -14,7 +14,7 @@ from crabplus.data import TrainingData, WithSource
 from crabplus.data.mixture import MixtureSampler
 from crabplus.models import load_model, resolve
 from crabplus.models.source import Files, MediaSource
-from crabplus.tasks import TASKS, get_task
+from crabplus.tasks import get_task
 from crabplus.train import checkpoints, record
 from crabplus.train.adapters import prepare, summary
 from crabplus.train.judge import FolderJudge
@@ -60,22 +60,27 @@ def train(
     if plan.arguments.process_index == 0:
         record.write_config(out, config)
         record.write_run(out, _facts(plan, model))
-    return fit(model, data, plan.sampler(), out, plan.arguments, judge, optimizer, callbacks)
+    return fit(
+        model, data, plan.sampler(), out, plan.arguments, keys=tuple(plan.samples.sizes), judge=judge,
+        optimizer=optimizer, callbacks=callbacks,
+    )  # fmt: skip
 
 
 def fit(
-    model: Any, data: TrainingData, sampler: MixtureSampler, out: Path, arguments: TrainingArguments,
-    judge: Judge | None = None, optimizer: Callable[[Any], Any] | None = None,
+    model: Any, data: TrainingData, sampler: MixtureSampler, out: Path, arguments: TrainingArguments, *,
+    keys: Sequence[str], judge: Judge | None = None, optimizer: Callable[[Any], Any] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> Path:  # fmt: skip
     """Train what of ``model`` is set to be trained, and save it into ``out/final``; goes on from the last checkpoint.
 
-    See :class:`~crabplus.train.trainer.MixtureTrainer` for the arguments.
+    Args:
+        model: a loaded model; data, sampler: what is learned, and in which batches; keys: task keys that occur.
+        out: folder of the run; arguments: whose ``output_dir`` is ``out/checkpoints``; the rest as for :func:`train`.
     """
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out / "tensorboard"))
     model.run_every_tower()
     made = optimizer(model.thinker) if optimizer else None
-    families = {key: get_task(key).family for key in TASKS}
+    families = {key: get_task(key).family for key in keys}
     trainer = MixtureTrainer(
         model, data, sampler, out, families, judge, args=arguments, optimizers=(made, None),
         callbacks=[LogFile(out / "log.jsonl"), *callbacks],
