@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "crabplus"
-ANYTHING = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or path.is_dir()}
+ANYTHING = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or path.is_dir()} - {"__main__"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "assets": set(),
@@ -28,8 +28,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reasoning": {"schema", "media", "tasks", "datasets"},
     "data": {"schema", "media", "tasks", "datasets", "models"},
     "config": set(),
+    "constrain": {"schema", "tasks"},
     # generate writes Prediction records
-    "generate": {"schema", "data", "tasks", "models", "ilora"},
+    "generate": {"schema", "data", "tasks", "models", "ilora", "constrain"},
+    # the file of predictions is written whole as an index is
+    "predictions": {"schema", "datasets"},
     "evaluate": {"schema", "tasks", "metrics", "datasets"},
     # train hands the pack of wordings to its training data
     "train": {"config", "data", "tasks", "models", "ilora", "generate", "evaluate"},
@@ -42,12 +45,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": ANYTHING - {"cli", "demo"},
     # commands, each of which imports what it needs when it runs
     "cli": ANYTHING - {"cli"},
+    # the same commands, for python -m
+    "__main__": {"cli"},
     # the package itself names CrabPlus, and loads it when it is first asked for
     "crabplus": {"api"},
 }
 LAZY = {"cli", "crabplus"}
 HEAVY = {"torch", "torchvision", "transformers", "peft", "accelerate", "datasets", "cv2", "av", "matplotlib"}
-NO_TORCH = {"schema", "metrics", "tasks", "media", "datasets", "evaluate", "report", "tidepool"}
+NO_TORCH = {"schema", "metrics", "tasks", "media", "datasets", "predictions", "evaluate", "report", "tidepool"}
 ILORA_NEEDS = {"torch", "transformers", "peft", "safetensors"}
 
 

@@ -1,6 +1,6 @@
-"""``python -m crabplus`` is the ``crabplus`` command; a launcher of several processes starts it so."""
+"""``python -m crabplus``, which launchers of several processes need."""
 
 from crabplus.cli import main
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # a spawned process imports this file too
     main()

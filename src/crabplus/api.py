@@ -1,10 +1,12 @@
 """crabplus in Python: load a model once, then ask it about media files."""
 
 from dataclasses import replace
-from hashlib import file_digest, sha256
+from hashlib import file_digest
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
+
+import torch
 
 from crabplus import media as files
 from crabplus.data import WithSource, pack_for
@@ -40,21 +42,18 @@ class CrabPlus:
             name_or_path: ``tiny`` for the shipped model, a folder, or a hub name.
             adapter: folder of an adapter; ``"none"`` for the bare base; None for the one beside the model, if any.
             pack: a pack file; None for the one that lies beside the model, else the default one.
-            settings: ``dtype`` (default float32 for the shipped model, else as stored), ``device``, ``attention``.
+            settings: ``dtype`` (default float32 for the shipped model, else as stored), ``device`` (default: an
+                accelerator if there is one), ``attention``.
         """
-        if adapter is not None and str(adapter) != "none":
-            check_adapter(adapter)  # before the model is loaded, which may take minutes
-        folder = Path(resolve(name_or_path))
+        named = adapter_for(name_or_path, adapter)  # before the model is loaded, which may take minutes
         chosen = pack_for(name_or_path, pack)
         if str(name_or_path) == TINY:
             settings.setdefault("dtype", "float32")
+        settings.setdefault("device", default_device())
         model = load_model(name_or_path, chosen.size, **settings)
-        shipped = folder / "adapter"
-        if adapter is None:
-            adapter = shipped if shipped.is_dir() else "none"
-        if str(adapter) != "none":
-            load_adapter(model, adapter)
-        return cls(model, chosen, _origin(model, name_or_path, adapter))
+        if str(named) != "none":
+            load_adapter(model, named)
+        return cls(model, chosen, origin_of(name_or_path, named))
 
     def ask(self, media: str | Path, *, task: str, question: str | None = None, sound: str | Path | None = None,
             start: float | None = None, end: float | None = None) -> Prediction:  # fmt: skip
@@ -87,13 +86,44 @@ class CrabPlus:
         return _on_the_clock(made, shown[0])
 
 
-def _origin(model: Any, name: str | Path, adapter: str | Path) -> dict[str, str]:
-    """Which model and adapter these are: the commit of the hub, else the hash of what was read."""
-    commit = getattr(model.thinker.config, "_commit_hash", None)
-    shape = sha256(model.thinker.config.to_json_string().encode()).hexdigest()[:12]
+def default_device() -> str:
+    """The kind of accelerator that this machine has, such as ``cuda`` or ``mps``; ``cpu`` where there is none."""
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return found.type if found else "cpu"
+
+
+def adapter_for(name_or_path: str | Path, adapter: str | Path | None) -> str | Path:
+    """The folder of the adapter that is meant; ``"none"`` for the bare base.
+
+    Raises:
+        ValueError: the folder holds no adapter.
+    """
+    if adapter is None:
+        shipped = Path(resolve(name_or_path)) / "adapter"
+        return shipped if shipped.is_dir() else "none"
+    if str(adapter) != "none":
+        check_adapter(adapter)
+    return adapter
+
+
+def origin_of(name_or_path: str | Path, adapter: str | Path) -> dict[str, str]:
+    """Which model and adapter these are, without loading them: commit of the hub, hash of the config, of the weights.
+
+    Args:
+        name_or_path: as for :meth:`CrabPlus.from_pretrained`; adapter: what :func:`adapter_for` gave.
+    """
+    config = Path(resolve(name_or_path)) / "config.json"
+    revision = f"config {_hash(config)}" if config.is_file() else str(_commit(str(name_or_path)))
     weights = Path(adapter) / "adapter_model.safetensors"
     named = f"{Path(adapter).name} {_hash(weights)}" if weights.is_file() else str(adapter)
-    return {"model": str(name), "revision": commit or f"config {shape}", "adapter": named}
+    return {"model": str(name_or_path), "revision": revision, "adapter": named}
+
+
+def _commit(name: str) -> str | None:
+    from transformers import AutoConfig
+
+    commit: str | None = AutoConfig.from_pretrained(name)._commit_hash
+    return commit
 
 
 def _hash(path: Path) -> str:

@@ -1,15 +1,25 @@
 """Answers from a model: left-padded batches, greedy decoding, one prediction for every sample."""
 
+import logging
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+from torch.utils.data import DataLoader
 
-from crabplus.data import SampleList, encode
+from crabplus.constrain import forms_of
+from crabplus.data import PromptData, SampleList, Unreadable
 from crabplus.models.head import logits_at
-from crabplus.schema import Prediction
+from crabplus.schema import Prediction, Sample
 from crabplus.tasks import Pack, get_task
+
+_LOG = logging.getLogger("crabplus")
 
 
 def check_adapter(path: str | Path) -> None:
@@ -33,44 +43,130 @@ def load_adapter(model: Any, path: str | Path) -> Any:
     return model
 
 
-def predict(
-    model: Any, samples: SampleList, pack: Pack, batch_size: int = 8, origin: Mapping[str, Any] | None = None
-) -> Iterator[Prediction]:
-    """Answer all samples in their order; one that cannot be read becomes a prediction with its error.
-
-    ``origin`` says which model and adapter answer; every prediction records it, with pack and decoding.
-    """
-    settings = {
+def settings_of(
+    pack: Pack, origin: Mapping[str, Any] | None = None, reasoning: bool = True, constrain: bool = False
+) -> dict[str, Any]:
+    """What a prediction records of how it was made; ``origin`` says which model and adapter answer."""
+    return {
         **(origin or {}), "pack": f"{pack.name} {pack.version}", "pack_hash": pack.digest, "decoding": "greedy",
-        "max_new_tokens": pack.max_new_tokens,
+        "max_new_tokens": pack.max_new_tokens, "reasoning": "on" if reasoning else "off", "constrained": constrain,
     }  # fmt: skip
-    for start in range(0, len(samples), batch_size):
-        numbers = range(start, min(start + batch_size, len(samples)))
-        yield from _predict_batch(model, samples, numbers, pack, settings)
 
 
-def _predict_batch(
-    model: Any, samples: SampleList, numbers: Sequence[int], pack: Pack, settings: dict[str, Any]
-) -> list[Prediction]:
-    items = [samples[number] for number in numbers]
-    encoded, errors = [], {}
-    for sample, source in items:
+def dtype_of(model: Any) -> str:
+    """The type of the weights, such as ``bfloat16``."""
+    return str(next(model.thinker.parameters()).dtype).removeprefix("torch.")
+
+
+def predict(
+    model: Any, samples: SampleList, pack: Pack, batch_size: int = 8, origin: Mapping[str, Any] | None = None, *,
+    workers: int = 0, reasoning: bool = True, constrain: bool = False, longest_first: bool = False,
+) -> Iterator[Prediction]:  # fmt: skip
+    """Answer all samples; one that cannot be read, or does not fit into memory, is a prediction with its error.
+
+    Media are decoded while the model answers the batch before. A batch that does not fit into the memory of the device
+    is halved, and so are later ones as large.
+
+    Args:
+        samples: answered in their order; origin: see :func:`settings_of`.
+        workers: processes that decode ahead; with 0 a thread of this one does.
+        reasoning: whether it is asked for; constrain: whether answers are held to the form of their task.
+        longest_first: answer in order of length, so that a batch holds little padding and lack of memory shows at once.
+    """
+    settings = {**settings_of(pack, origin, reasoning, constrain), "dtype": dtype_of(model)}
+    order = _by_length(model.encoder, samples, pack, reasoning) if longest_first else list(range(len(samples)))
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    data = PromptData(model.encoder, samples, pack, reasoning)
+    room = _Room()
+    for items in _encoded(data, batches, workers):
+        good = [(sample, made) for sample, made in items if not isinstance(made, Unreadable)]
+        patterns = [forms_of(sample, pack, reasoning, constrain) for sample, _ in good]
+        said = iter(_answers(model, [made for _, made in good], pack.max_new_tokens, patterns, room))
+        for sample, made in items:
+            answer = made if isinstance(made, Unreadable) else next(said)
+            yield _prediction(sample, answer, pack, settings)
+
+
+def _by_length(encoder: Any, samples: SampleList, pack: Pack, reasoning: bool) -> list[int]:
+    """Numbers of the samples, those with most tokens first; of the same length, those of one task together."""
+    keys = []
+    for number in range(len(samples)):
+        sample, _ = samples[number]
         try:
-            encoded.append(encode(model, sample, source, pack, target=False))
-        except ValueError as error:
-            errors[sample.id] = str(error)
-    texts = iter(generate(model, encoded, pack.max_new_tokens) if encoded else [])
-    made = []
-    for sample, _ in items:
-        if sample.id in errors:
-            made.append(Prediction(sample.id, sample.task, error=errors[sample.id], settings=settings))
-            continue
-        text = next(texts)
-        found = get_task(sample.task).read(text, sample, pack)
-        made.append(
-            Prediction(sample.id, sample.task, text, found.answer, found.reasoning, found.reason, settings=settings)
-        )
-    return made
+            counts = encoder.count(get_task(sample.task).prompt(sample, pack, reasoning), None, pack.longest)
+            keys.append((-sum(counts.values()), sample.task))
+        except ValueError:  # it is told when the sample is encoded
+            keys.append((0, sample.task))
+    return sorted(range(len(keys)), key=keys.__getitem__)
+
+
+def _encoded(data: PromptData, batches: list[list[int]], workers: int) -> Iterator[list[Any]]:
+    """Batches of samples with their tensors, made ahead.
+
+    From other processes they come as bytes through a pipe: torch would use shared memory, of which containers have
+    little. Processes are spawned, for a fork of one with threads may hang.
+    """
+    spawned = {"multiprocessing_context": "spawn", "collate_fn": pickle.dumps} if workers else {"collate_fn": list}
+    loader: DataLoader[Any] = DataLoader(
+        data, batch_sampler=batches, num_workers=workers, generator=torch.Generator(), **spawned
+    )
+    if workers:
+        yield from map(pickle.loads, loader)
+        return
+    waiting_for = iter(loader)
+    with ThreadPoolExecutor(1) as thread:
+        ahead = thread.submit(next, waiting_for, None)
+        while (batch := ahead.result()) is not None:
+            ahead = thread.submit(next, waiting_for, None)
+            yield batch
+
+
+@dataclass
+class _Room:
+    """The memory of a device: ``limit`` is the smallest number of rows times tokens that did not fit."""
+
+    limit: float = inf
+
+
+def _answers(
+    model: Any, encoded: Sequence[Any], max_new_tokens: int, patterns: Sequence[Any], room: _Room
+) -> list[str | Unreadable]:
+    """The text for each prompt, in smaller batches where memory is short; what does not fit alone is an error."""
+    if not encoded:
+        return []
+    rows, width = len(encoded), max(len(item["input_ids"]) for item in encoded)
+    if rows == 1 or rows * width < room.limit:
+        texts = _attempt(model, encoded, max_new_tokens, patterns)
+        if texts is not None:
+            return list(texts)
+        if room.limit == inf:
+            _LOG.warning("%d prompts of up to %d tokens do not fit into memory: smaller batches", rows, width)
+        room.limit = min(room.limit, rows * width)
+        if rows == 1:
+            return [Unreadable("", "", f"{width} tokens of prompt do not fit into the memory of {model.device}")]
+    half = rows // 2
+    return [
+        *_answers(model, encoded[:half], max_new_tokens, patterns[:half], room),
+        *_answers(model, encoded[half:], max_new_tokens, patterns[half:], room),
+    ]
+
+
+def _attempt(model: Any, encoded: Sequence[Any], max_new_tokens: int, patterns: Sequence[Any]) -> list[str] | None:
+    """The texts; None where memory is too short."""
+    try:
+        return generate(model, encoded, max_new_tokens, patterns)
+    except RuntimeError as error:
+        if not should_reduce_batch_size(error):
+            raise
+    clear_device_cache(garbage_collection=True)  # out here: the error holds on to what was computed
+    return None
+
+
+def _prediction(sample: Sample, said: str | Unreadable, pack: Pack, settings: dict[str, Any]) -> Prediction:
+    if isinstance(said, Unreadable):
+        return Prediction(sample.id, sample.task, error=said.error, settings=settings)
+    found = get_task(sample.task).read(said, sample, pack)
+    return Prediction(sample.id, sample.task, said, found.answer, found.reasoning, found.reason, settings=settings)
 
 
 @torch.inference_mode()

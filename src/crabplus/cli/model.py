@@ -1,25 +1,11 @@
-"""Commands that ask a model and judge its answers: demo, ask, predict, evaluate."""
+"""Commands that put single files and unseen clips to a model: demo, ask."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from crabplus.cli.options import (
-    Adapter,
-    Data,
-    Keys,
-    Model,
-    Out,
-    PackFile,
-    Plugin,
-    Seed,
-    Split,
-    clear_errors,
-    keys_in,
-    take_plugin,
-    track,
-)
+from crabplus.cli.options import Adapter, Model, Out, PackFile, Seed, clear_errors, track
 
 
 def demo(
@@ -63,66 +49,6 @@ def ask(
         plus = CrabPlus.from_pretrained(model, adapter, pack=pack)
         made = plus.ask(file, task=task, question=question, sound=sound, start=start, end=end)
     typer.echo(to_json(made) if json else _in_words(made))
-
-
-def predict(
-    data: Data,
-    keys: Keys,
-    out: Annotated[Path, typer.Option(help="File for the predictions, a line of JSON each.")],
-    split: Split = "test",
-    model: Model = "tiny",
-    adapter: Adapter = None,
-    batch_size: Annotated[int, typer.Option(min=1)] = 8,
-    pack: PackFile = None,
-    plugin: Plugin = None,
-) -> None:
-    """Answer every sample of a data folder."""
-    with clear_errors():
-        take_plugin(plugin)
-        from crabplus.api import CrabPlus
-        from crabplus.data import WithSource
-        from crabplus.datasets.avuie import read
-        from crabplus.generate import predict as answer
-        from crabplus.models.source import Files
-        from crabplus.schema import to_json
-
-        samples = [sample for key in keys_in(keys) for sample in read(data, key, split)]
-        plus = CrabPlus.from_pretrained(model, adapter, pack=pack)
-        made = answer(plus.model, WithSource(samples, Files(data)), plus.pack, batch_size, plus.origin)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with out.open("w", encoding="utf-8") as file:
-            for prediction in track(made, "answering", len(samples)):
-                file.write(to_json(prediction) + "\n")
-                file.flush()
-    typer.echo(f"{len(samples)} predictions in {out}")
-
-
-def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="File that 'predict' wrote.")],
-    data: Data,
-    out: Annotated[Path, typer.Option(help="File for the scores.")] = Path("scores.json"),
-    split: Split = "test",
-    keys: Annotated[str | None, typer.Option(help="Task keys; default: those of the predictions.")] = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Score although ids do not match the split.")] = False,
-    plugin: Plugin = None,
-) -> None:
-    """Score predictions with the official metric of each key."""
-    with clear_errors():
-        take_plugin(plugin)
-        from rich.console import Console
-
-        from crabplus.datasets.avuie import read
-        from crabplus.evaluate import evaluate as judge
-        from crabplus.evaluate import read_predictions, write_scores
-        from crabplus.report.table import score_table
-
-        said = read_predictions(predictions)
-        names = keys_in(keys) if keys else tuple(dict.fromkeys(prediction.task for prediction in said))
-        said = [prediction for prediction in said if prediction.task in names]
-        scores = judge([sample for key in names for sample in read(data, key, split)], said, partial=partial)
-        write_scores(out, scores)
-    Console().print(score_table(scores))
-    typer.echo(f"scores: {out}")
 
 
 def _in_words(made: Any) -> str:

@@ -66,10 +66,18 @@ def one_of(text: str, *known: str) -> Any:
     return text
 
 
-def track(items: Iterable[Any], heading: str, total: int) -> Iterator[Any]:
-    """The items, with a bar of their progress."""
+def part_of(shard: str, total: int) -> range:
+    """The numbers, of ``total`` things, that belong to a part: ``2/8`` is the second of eight."""
+    number, count = halves(shard, "/", "--shard 2/8")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise ValueError(f"--shard: a part such as 2/8 wanted, from 1/8 to 8/8, got {shard!r}")
+    return range(total * (int(number) - 1) // int(count), total * int(number) // int(count))
+
+
+def track(items: Iterable[Any], heading: str, total: int, done: int = 0) -> Iterator[Any]:
+    """The items, with a bar of their progress; ``done`` of the total were there before."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
-        yield from progress.track(items, total=total, description=heading)
+        yield from progress.track(items, total=total, completed=done, description=heading)

@@ -65,6 +65,21 @@ class Folder(Sequence[Sample]):
         return list(self._parts.values())[part][n - (self._ends[part - 1] if part else 0)]
 
 
+class Chosen(Sequence[Sample]):
+    """Those of some samples that have these numbers, in their order."""
+
+    def __init__(self, samples: Sequence[Sample], numbers: Sequence[int]) -> None:
+        self.samples, self.numbers = samples, numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, number: Any) -> Any:
+        if isinstance(number, slice):
+            return Chosen(self.samples, self.numbers[number])
+        return self.samples[self.numbers[number]]
+
+
 @dataclass(frozen=True)
 class Unreadable:
     """A sample that gave no tensors, and why."""
@@ -130,6 +145,27 @@ class TrainingData(Dataset[Any]):
                 return Unreadable(sample.id, sample.task, str(error))
             raise
         return {**made, "task": sample.task}
+
+
+class PromptData(Dataset[tuple[Sample, Any]]):
+    """Samples with their encoded prompts; a sample that gives no tensors comes with :class:`Unreadable`.
+
+    Args:
+        encoder: of a model family; samples: what is asked; pack: the wording; reasoning: whether it is asked for.
+    """
+
+    def __init__(self, encoder: Any, samples: SampleList, pack: Pack, reasoning: bool = True) -> None:
+        self.encoder, self.samples, self.pack, self.reasoning = encoder, samples, pack, reasoning
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, number: int) -> tuple[Sample, Any]:
+        sample, source = self.samples[number]
+        try:
+            return sample, encode(self.encoder, sample, source, self.pack, False, self.reasoning)
+        except ValueError as error:
+            return sample, Unreadable(sample.id, sample.task, str(error))
 
 
 def _chance(sample: Sample, epoch: int) -> bool:
