@@ -48,11 +48,13 @@ def predict(
         from crabplus.api import CrabPlus, adapter_for, origin_of, pack_for
         from crabplus.data import Chosen, Folder
         from crabplus.generate import dtype_of, settings_of
+        from crabplus.models import family_of
         from crabplus.predictions import PredictionFile
         from crabplus.tasks import load_pack
 
         on = one_of(reasoning, "on", "off") == "on"
         loading = {"dtype": one_of(dtype, "auto", "float32", "bfloat16", "float16")} if dtype else {}
+        family_of(model)
         folder = Folder(data, keys_in(keys), split)
         asked = Chosen(folder, part_of(shard, len(folder)))
         wording = load_pack(pack) if pack else pack_for(model)

@@ -1,0 +1,84 @@
+"""Prediction killed in the middle, and by two processes: the file is that of an undisturbed run, byte for byte."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from crabplus.tidepool.build import build
+
+pytestmark = pytest.mark.slow
+KEYS = ("ave", "avqa", "arig")
+LAUNCH = ["torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "-m"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("data")
+    assert sum(1 for _ in build(out, KEYS, "test", 16, 8)) == 48
+    return out
+
+
+def command(folder: Path, out: Path, *launch: str) -> list[str]:
+    options = ["--data", str(folder), "--keys", ",".join(KEYS), "--out", str(out), "--device", "cpu"]
+    return [sys.executable, "-m", *launch, "crabplus", "predict", *options]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(folder: Path) -> bytes:
+    """What one process writes."""
+    out = folder / "undisturbed.jsonl"
+    done = subprocess.run(command(folder, out), check=True, capture_output=True, text=True)
+    assert "48 predictions" in done.stdout
+    return out.read_bytes()
+
+
+def killed_with(arguments: list[str], *files: Path) -> int:
+    """Start a command and kill it, with all its processes, once each of the files has a line; gives their lines."""
+    process = subprocess.Popen(
+        arguments, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )  # fmt: skip
+    while not all(path.is_file() and b"\n" in path.read_bytes() for path in files):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return sum(path.read_bytes().count(b"\n") for path in files)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes on this platform")
+def test_killed_twice_and_gone_on(folder: Path, tmp_path: Path, undisturbed: bytes) -> None:
+    out = tmp_path / "said.jsonl"
+    assert 0 < killed_with(command(folder, out), out) < 48
+    again = command(folder, out)
+    process = subprocess.Popen(again, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    before = out.read_bytes().count(b"\n")
+    while out.read_bytes().count(b"\n") <= before:
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    with out.open("ab") as file:
+        file.write(b'{"id":"ave-te')  # as if in the middle of a line
+    subprocess.run(again, check=True, capture_output=True)
+    assert out.read_bytes() == undisturbed
+
+
+def test_two_processes_write_what_one_does(folder: Path, tmp_path: Path, undisturbed: bytes) -> None:
+    out = tmp_path / "said.jsonl"
+    done = subprocess.run(command(folder, out, *LAUNCH), check=True, capture_output=True, text=True)
+    assert out.read_bytes() == undisturbed and done.stdout.count("48 predictions") == 1
+    assert [path.name for path in tmp_path.iterdir() if "rank" in path.name] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes on this platform")
+def test_killed_with_two_processes_and_gone_on_with_one(folder: Path, tmp_path: Path, undisturbed: bytes) -> None:
+    out, part = tmp_path / "said.jsonl", tmp_path / "said.jsonl.rank1"
+    assert 0 < killed_with(command(folder, out, *LAUNCH), out, part) < 48
+    assert part.is_file()
+    subprocess.run(command(folder, out), check=True, capture_output=True)
+    assert out.read_bytes() == undisturbed and not part.exists()
