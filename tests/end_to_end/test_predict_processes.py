@@ -1,19 +1,19 @@
 """Prediction killed in the middle, and by two processes: the file is that of an undisturbed run, byte for byte."""
 
-import os
-import signal
+import contextlib
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from crabplus.tidepool.build import build
 
 pytestmark = pytest.mark.slow
 KEYS = ("ave", "avqa", "arig")
-LAUNCH = ["torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "-m"]
+LAUNCH = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
 
 
 @pytest.fixture(scope="module")
@@ -37,34 +37,26 @@ def undisturbed(folder: Path) -> bytes:
     return out.read_bytes()
 
 
-def killed_with(arguments: list[str], *files: Path) -> int:
-    """Start a command and kill it, with all its processes, once each of the files has a line; gives their lines."""
-    process = subprocess.Popen(
-        arguments, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )  # fmt: skip
-    while not all(path.is_file() and b"\n" in path.read_bytes() for path in files):
+def killed_after(arguments: list[str], lines: int, *files: Path) -> int:
+    """Start a command and kill it and all its processes once each file has more lines than that; gives all lines."""
+    process = psutil.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not all(path.is_file() and path.read_bytes().count(b"\n") > lines for path in files):
         assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
+    for one in (*process.children(recursive=True), process):  # those of a launcher are no group of its own
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
     process.wait()
     return sum(path.read_bytes().count(b"\n") for path in files)
 
 
-@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes on this platform")
 def test_killed_twice_and_gone_on(folder: Path, tmp_path: Path, undisturbed: bytes) -> None:
     out = tmp_path / "said.jsonl"
-    assert 0 < killed_with(command(folder, out), out) < 48
-    again = command(folder, out)
-    process = subprocess.Popen(again, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    before = out.read_bytes().count(b"\n")
-    while out.read_bytes().count(b"\n") <= before:
-        assert process.poll() is None
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    first = killed_after(command(folder, out), 0, out)
+    assert 0 < first < killed_after(command(folder, out), first, out) < 48
     with out.open("ab") as file:
         file.write(b'{"id":"ave-te')  # as if in the middle of a line
-    subprocess.run(again, check=True, capture_output=True)
+    subprocess.run(command(folder, out), check=True, capture_output=True)
     assert out.read_bytes() == undisturbed
 
 
@@ -75,10 +67,9 @@ def test_two_processes_write_what_one_does(folder: Path, tmp_path: Path, undistu
     assert [path.name for path in tmp_path.iterdir() if "rank" in path.name] == []
 
 
-@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes on this platform")
 def test_killed_with_two_processes_and_gone_on_with_one(folder: Path, tmp_path: Path, undisturbed: bytes) -> None:
     out, part = tmp_path / "said.jsonl", tmp_path / "said.jsonl.rank1"
-    assert 0 < killed_with(command(folder, out, *LAUNCH), out, part) < 48
+    assert 0 < killed_after(command(folder, out, *LAUNCH), 0, out, part) < 48
     assert part.is_file()
     subprocess.run(command(folder, out), check=True, capture_output=True)
     assert out.read_bytes() == undisturbed and not part.exists()
