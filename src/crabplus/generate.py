@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from typing import Any
 import torch
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from torch.utils.data import DataLoader
+from transformers import LogitsProcessorList
 
-from crabplus.constrain import forms_of
+from crabplus.constrain import Constraint, forms_of
 from crabplus.data import PromptData, SampleList, Unreadable
 from crabplus.models.head import logits_at
 from crabplus.schema import Prediction, Sample
@@ -170,16 +172,18 @@ def _prediction(sample: Sample, said: str | Unreadable, pack: Pack, settings: di
 
 
 @torch.inference_mode()
-def generate(model: Any, encoded: Sequence[Any], max_new_tokens: int) -> list[str]:
-    """Greedy texts for encoded prompts, in one left-padded batch."""
+def generate(
+    model: Any, encoded: Sequence[Any], max_new_tokens: int, patterns: Sequence[re.Pattern[str] | None] = ()
+) -> list[str]:
+    """Greedy texts for encoded prompts, in one left-padded batch; ``patterns`` are what the texts have to match."""
     batch = {
         key: value.to(model.device) for key, value in model.collate(encoded, side="left").items() if key != "labels"
     }
-    width = batch["input_ids"].shape[1]
-    tokenizer = model.processor.tokenizer
+    width, tokenizer, stops = batch["input_ids"].shape[1], model.processor.tokenizer, model.stop_token_ids
+    held = [Constraint(patterns, tokenizer, width, stops, max_new_tokens)] if any(patterns) else []
     with logits_at(model.head, None):
         out = model.thinker.generate(
-            **batch, max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=model.stop_token_ids,
-            pad_token_id=tokenizer.pad_token_id,
+            **batch, max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=stops,
+            pad_token_id=tokenizer.pad_token_id, logits_processor=LogitsProcessorList(held),
         )  # fmt: skip
     return [text.strip() for text in tokenizer.batch_decode(out[:, width:], skip_special_tokens=True)]

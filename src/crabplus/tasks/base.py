@@ -38,6 +38,7 @@ class Task(ABC):
         metric: name of the main metric in what :meth:`judge` returns.
         needs: what the media must offer: ``picture``, ``film`` (pictures over time), ``sound``.
         takes_question: whether a question belongs to each sample.
+        opens: names of the tags of which one opens an answer.
     """
 
     family: str
@@ -45,6 +46,7 @@ class Task(ABC):
     metric: str
     needs: frozenset[str] = frozenset()
     takes_question: bool = False
+    opens: tuple[str, ...] = ("answer",)
     version: int = 1
 
     def __init__(self, key: str, like: str | None = None) -> None:
@@ -53,13 +55,20 @@ class Task(ABC):
     def prompt(
         self, sample: Sample, pack: Pack | None = None, reasoning: bool = True, draw: int | None = None
     ) -> tuple[Message, ...]:
-        """System and user turn that ask for the answer of ``sample``."""
+        """System and user turn that ask for the answer of ``sample``.
+
+        Args:
+            sample: what is asked about; pack: the wording, by default that of 7 B models.
+            reasoning: whether reasoning is wanted; without it the pack's sentence for that is added.
+            draw: another number, such as that of an epoch, may give another of the paraphrases; None: always the same.
+        """
         pack = pack or default_pack()
         worded = self._worded(pack)
         wording = pack.wording(worded)
         media = tuple(self._show(item, pack) for item in sample.media)
         lead = (Part(kind="text", text=wording.lead),) if wording.lead else ()
-        ask = Part(kind="text", text=pack.instruction(worded, sample.id).format(**self.fields(sample, pack)))
+        asked = pack.instruction(worded, sample.id, draw).format(**self.fields(sample, pack))
+        ask = Part(kind="text", text=asked if reasoning or not pack.direct else f"{asked} {pack.direct}")
         system = (Message("system", (Part(kind="text", text=pack.system),)),) if pack.system else ()
         return (*system, Message("user", (*lead, *media, ask)))
 
@@ -130,6 +139,22 @@ class Task(ABC):
     @abstractmethod
     def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
         """The answer in the text, or in words why there is none."""
+
+    @abstractmethod
+    def form(self, sample: Sample, pack: Pack) -> str:
+        """A regular expression of every whole answer to this sample, tags included; see :mod:`crabplus.tasks.forms`.
+
+        Whatever it matches :meth:`find` reads as an answer.
+        """
+
+    def opening(self, sample: Sample) -> tuple[str, ...]:
+        """The tags with which an answer may open; none where answers are without tags."""
+        return tuple(f"<{name}>" for name in self.opens)
+
+    def readable(self, answers: Sequence[Answer], sample: Sample, pack: Pack) -> list[str]:
+        """These answers as text, without those that would not be read back; all of them where none would."""
+        texts = [self.write(answer, sample, pack) for answer in answers]
+        return [text for text in texts if not isinstance(self.find(text, sample, pack), str)] or texts
 
     @abstractmethod
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:

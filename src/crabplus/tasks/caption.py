@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from crabplus.metrics.captions import Tokenizer, absent_parts, caption_scores, video_scores
 from crabplus.schema import Answer, Sample, TextAnswer
+from crabplus.tasks import forms
 from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import read_caption, write_caption
@@ -20,6 +21,7 @@ class Captioning(Task):
     family = "captioning"
     answers = TextAnswer
     metric = "cider_d"
+    opens = ("caption",)
     needs = frozenset({"film", "sound"})
 
     def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
@@ -29,6 +31,9 @@ class Captioning(Task):
     def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
         caption, reason = read_caption(text)
         return TextAnswer(caption) if caption else reason
+
+    def form(self, sample: Sample, pack: Pack) -> str:
+        return forms.caption(pack)
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         return caption_scores(*_texts(pairs), _tokenizer())

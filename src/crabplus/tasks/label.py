@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from crabplus.metrics.classification import classification_scores
 from crabplus.schema import Answer, LabelAnswer, Sample
+from crabplus.tasks import forms
 from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import plain, read_answer, write_answer
@@ -37,6 +38,10 @@ class Recognition(Task):
         if known and plain(word) not in known:
             return f"not one of the labels: {word:.60}"
         return LabelAnswer(known.get(plain(word), word))
+
+    def form(self, sample: Sample, pack: Pack) -> str:
+        labels = [LabelAnswer(option) for option in sample.options]
+        return forms.one_of(self.readable(labels, sample, pack), pack) if labels else forms.word(pack)
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         return classification_scores(*_columns(pairs))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from crabplus.metrics.classification import typed_accuracy
 from crabplus.schema import Answer, ChoiceAnswer, Sample
+from crabplus.tasks import forms
 from crabplus.tasks.base import Pair, Task
 from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import read_answer, write_answer
@@ -33,6 +34,9 @@ class Matching(Task):
             return reason
         said = _SAID.fullmatch(word)
         return ChoiceAnswer(_NUMBERS[said[1].lower()]) if said else f"neither one nor two: {word:.60}"
+
+    def form(self, sample: Sample, pack: Pack) -> str:
+        return forms.one_of(map(write_answer, WORDS), pack)
 
     def fits(self, answer: Answer, sample: Sample) -> bool:
         return isinstance(answer, ChoiceAnswer) and answer.index < len(WORDS)

@@ -48,6 +48,7 @@ class Pack(BaseModel):
         spaced: words and numbers in answers stand behind a space, as they do in sentences: a small model then has one
             token for each and not two.
         system: system prompt, may be empty; keys: wording of each key.
+        direct: sentence that is added to the instruction where no reasoning is wanted; may be empty.
         choices: how the vocabulary of a sample is named, with ``{options}`` in it; it stands where an instruction says
             ``{choices}``, and nothing does where a sample has no vocabulary.
     """
@@ -64,6 +65,7 @@ class Pack(BaseModel):
     spaced: bool = False
     system: str = ""
     choices: str = ""
+    direct: str = ""
     keys: dict[str, Wording]
 
     @field_validator("choices")
@@ -86,10 +88,11 @@ class Pack(BaseModel):
             raise KeyError(f"pack {self.name!r} has no wording for key {key!r}; it has {', '.join(self.keys)}")
         return self.keys[key]
 
-    def instruction(self, key: str, sample_id: str) -> str:
-        """One of the paraphrases, always the same for the same sample."""
+    def instruction(self, key: str, sample_id: str, draw: int | None = None) -> str:
+        """One of the paraphrases, always the same for the same sample and draw."""
         texts = self.wording(key).instructions
-        return texts[crc32(f"{key}/{sample_id}".encode()) % len(texts)]
+        drawn = f"{key}/{sample_id}" if draw is None else f"{key}/{sample_id}/{draw}"
+        return texts[crc32(drawn.encode()) % len(texts)]
 
     def frames_of(self, key: str) -> int:
         """How many frames of a video the key is shown."""

@@ -18,6 +18,7 @@ class Perception(Task):
     family = "perception"
     answers = object
     metric = "exact"
+    opens = ()
 
     def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
         if isinstance(answer, EventsAnswer):
@@ -33,6 +34,9 @@ class Perception(Task):
         if seen := _SEEN.findall(text):
             return ObjectsAnswer(tuple(thing for match in seen if (thing := _thing(match, pack))))
         return TextAnswer(text.strip()) if text.strip() else "empty text"
+
+    def form(self, sample: Sample, pack: Pack) -> str:
+        return r"[^<>\s][^<>]{0,999}?"
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         return {"exact": sum(sample.answer == answer for sample, answer in pairs) / max(len(pairs), 1)}

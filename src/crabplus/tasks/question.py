@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from crabplus.metrics.classification import QUESTION_TYPES, typed_accuracy
 from crabplus.metrics.music_avqa import answer_accuracy, normalise
 from crabplus.schema import Answer, ChoiceAnswer, Sample, TextAnswer
+from crabplus.tasks import forms
 from crabplus.tasks.base import Pair, Task
 from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import read_answer, write_answer
@@ -36,6 +37,9 @@ class MusicQuestion(Task):
     def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
         word, reason = read_answer(text)
         return TextAnswer(_COUNTS.get(word, word)) if word else reason
+
+    def form(self, sample: Sample, pack: Pack) -> str:
+        return forms.word(pack)
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         right = [_word(answer) == _word(sample.answer) and answer is not None for sample, answer in pairs]
@@ -69,6 +73,10 @@ class ChoiceQuestion(Task):
         options = [normalise(option) for option in (sample.options if sample else ())]
         found = [n for n, option in enumerate(options) if option == normalise(word)] or _lettered(word, options)
         return ChoiceAnswer(found[0]) if len(found) == 1 else f"not one of the answers to choose from: {word:.60}"
+
+    def form(self, sample: Sample, pack: Pack) -> str:
+        choices = [ChoiceAnswer(index) for index in range(len(sample.options))]
+        return forms.one_of(self.readable(choices, sample, pack), pack)
 
     def fields(self, sample: Sample, pack: Pack) -> dict[str, str]:
         lettered = "; ".join(f"({chr(ord('A') + n)}) {option}" for n, option in enumerate(sample.options))

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 from crabplus.metrics.arig import box_iou, grounding
 from crabplus.metrics.avsbench import plain_frames
 from crabplus.schema import Answer, Box, Object, ObjectsAnswer, Sample
+from crabplus.tasks import forms
 from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import read_answer, read_object, read_objects, read_truth, to_units, write_answer, write_object
 
 SIDE = 56  # pixels of the grid on which boxes are compared as masks
+POINTS = 3  # on each thing, at most
 STEPS = 5  # constant boxes are looked for on a grid of so many positions each way
 
 
@@ -22,6 +24,7 @@ class SourceGrounding(Task):
     family = "spatial localisation"
     answers = ObjectsAnswer
     metric = "iou_0.5"
+    opens = ("obj",)
     needs = frozenset({"picture", "sound"})
 
     def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
@@ -31,6 +34,9 @@ class SourceGrounding(Task):
     def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
         thing, reason = read_object(text, pack.canvas)
         return ObjectsAnswer((thing,)) if thing else reason
+
+    def form(self, sample: Sample, pack: Pack) -> str:
+        return forms.thing(pack)
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         return grounding(box_iou([_box(answer) for _, answer in pairs], [_box(sample.answer) for sample, _ in pairs]))
@@ -56,6 +62,7 @@ class SourceMasks(Task):
     family = "spatial localisation"
     answers = ObjectsAnswer
     metric = "box_jaccard"
+    opens: tuple[str, ...] = ("obj",)
     needs = frozenset({"picture", "sound"})
 
     def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
@@ -65,6 +72,9 @@ class SourceMasks(Task):
     def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
         things, reason = read_objects(text, pack.canvas)
         return reason or ObjectsAnswer(tuple(things))
+
+    def form(self, sample: Sample, pack: Pack) -> str:
+        return f"(?:<obj></obj>|{forms.things(pack, POINTS)})"
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         jaccard, f_measure = _box_values(pairs).mean(axis=0).tolist()
@@ -83,6 +93,7 @@ class Referring(SourceMasks):
     """``ref_avs``: the thing that an expression means, or that there is no such thing in the picture."""
 
     takes_question = True
+    opens = ("answer",)
 
     def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
         assert isinstance(answer, ObjectsAnswer)
@@ -99,6 +110,10 @@ class Referring(SourceMasks):
         if things:  # a box says that the thing is there, whether or not the word does
             return ObjectsAnswer(tuple(things))
         return (unread or "true, and no box") if there else unsaid
+
+    def form(self, sample: Sample, pack: Pack) -> str:
+        no, yes = (forms.one_of([write_answer(said)], pack) for said in ("false", "true"))
+        return f"(?:{no}|{yes}{forms.things(pack, POINTS)})"
 
 
 def _box_values(pairs: Sequence[Pair]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from crabplus.metrics.ave import TimedLabel, segment_accuracy, segment_labels
 from crabplus.metrics.llp import event_grid, parsing_scores, video_scores
 from crabplus.metrics.unav import ScoredEvent, TrueEvent, average_map, detection_scores, match_detections
 from crabplus.schema import Answer, Event, EventsAnswer, Sample
+from crabplus.tasks import forms
 from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import plain, read_events, read_sense_events, write_events, write_sense_events
@@ -25,6 +26,7 @@ class AudioVisualEvents(Task):
     family = "temporal localisation"
     answers = EventsAnswer
     needs = frozenset({"film", "sound"})
+    opens: tuple[str, ...] = ("event",)
 
     def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
         assert isinstance(answer, EventsAnswer)
@@ -33,6 +35,9 @@ class AudioVisualEvents(Task):
     def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
         events, reason = read_events(text)
         return reason or EventsAnswer(tuple(events))
+
+    def form(self, sample: Sample, pack: Pack) -> str:
+        return forms.events("event", sample, pack)
 
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
         counts = Counter(event.label for sample in samples for event in _events(sample.answer))
@@ -54,6 +59,9 @@ class OneEvent(AudioVisualEvents):
         """The last event that is named, with all its times: what comes before it was thinking aloud."""
         events, reason = read_events(text)
         return reason or EventsAnswer(tuple(event for event in events if event.label == events[-1].label))
+
+    def form(self, sample: Sample, pack: Pack) -> str:
+        return forms.events("event", sample, pack, most=1)
 
     def notes(self) -> tuple[str, ...]:
         return (_BACKGROUND,)
@@ -85,6 +93,7 @@ class SensesApart(AudioVisualEvents):
     """``avvp``: what is heard and what is seen, each with its times, scored on the ten seconds of the clip."""
 
     metric = "segment_smaller"
+    opens = ("audio", "visual")
 
     def notes(self) -> tuple[str, ...]:
         return ("no answer counts as silence and darkness, as in the official metric",)
@@ -96,6 +105,9 @@ class SensesApart(AudioVisualEvents):
     def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
         events, reason = read_sense_events(text)
         return reason or EventsAnswer(tuple(events))
+
+    def form(self, sample: Sample, pack: Pack) -> str:
+        return forms.events("audio", sample, pack) + forms.events("visual", sample, pack)
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         numbers = parsing_scores(*_grids(pairs))
