@@ -44,7 +44,7 @@ def forms_of(sample: Sample, pack: Pack, reasoning: bool, constrain: bool) -> re
         return re.compile((REASONING if reasoning else r"\s??") + task.form(sample, pack))
     if reasoning or not task.opening(sample):
         return None
-    return re.compile(rf"\s??(?:{'|'.join(task.opening(sample))})[\s\S]*")
+    return re.compile(rf"\s??(?:{'|'.join(task.opening(sample))})[\s\S]*?")
 
 
 class Constraint(LogitsProcessor):
