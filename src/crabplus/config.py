@@ -25,7 +25,8 @@ RESERVED = {
     "resume_from_checkpoint": "nothing: the same command goes on with an interrupted run",
     "metric_for_best_model": "nothing: it is the mean relative score", "greater_is_better": "nothing",
     "per_device_eval_batch_size": "evaluation.batch_size", "do_train": "nothing", "do_eval": "evaluation",
-    "do_predict": "crabplus predict", "eval_strategy": "evaluation", "eval_steps": "evaluation.every", "save_only_model": "nothing: a run must be able to go on",
+    "do_predict": "crabplus predict", "eval_strategy": "evaluation", "eval_steps": "evaluation.every",
+    "save_only_model": "nothing: a run must be able to go on",
 }  # fmt: skip
 """Training arguments that are not set as such, and what is set in their place."""
 
