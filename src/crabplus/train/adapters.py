@@ -33,6 +33,7 @@ def prepare(model: Any, settings: AdapterSettings, trained: tuple[str, ...], wei
         return
     if settings.start:
         config = PeftConfig.from_pretrained(settings.start)
+        config.inference_mode = False  # it was saved as one that has learned
         _check_layers(model, config, "adapter.start", ())
     else:
         config = _config(settings, model, trained)
