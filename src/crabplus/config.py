@@ -40,6 +40,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def _given(self) -> set[str]:
+        """Settings that differ from their defaults: a config that was written out names them all."""
+        return {name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default}
+
 
 class AdapterSettings(Settings):
     """Which adapter is trained and how large it is.
@@ -64,7 +68,7 @@ class AdapterSettings(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> "AdapterSettings":
-        given = self.model_fields_set - {"kind", "start"}
+        given = self._given() - {"kind", "start"}
         if given and self.kind == "none":
             raise ValueError(f"kind none has no adapter, so {', '.join(sorted(given))} mean nothing: leave them out")
         if self.start and (given or self.kind == "none"):
@@ -127,7 +131,7 @@ class DataSettings(Settings):
         if weighed and len(weighed) < len(self.keys):
             bare = next(key for key in self.keys if key not in weighed)
             raise ValueError(f"keys: {weighed[0]} has a weight and {bare} has none; give all of them one, or none")
-        if weighed and "temperature" in self.model_fields_set:
+        if weighed and "temperature" in self._given():
             raise ValueError("temperature is for keys without weights; leave one of the two out")
         return self
 
