@@ -181,7 +181,7 @@ def _check_machine(arguments: TrainingArguments) -> None:
     if arguments.fp16 and arguments.device.type == "cpu":
         raise ConfigError("arguments.fp16: it takes an accelerator, and there is none; leave it out")
     there = get_available_reporting_integrations()
-    for name in arguments.report_to:
+    for name in arguments.report_to or ():
         if name not in there:
             raise ConfigError(f"arguments.report_to: {name} is not installed; there are {', '.join([*there, 'none'])}")
 
