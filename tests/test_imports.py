@@ -34,8 +34,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     # the file of predictions is written whole as an index is
     "predictions": {"schema", "datasets"},
     "evaluate": {"schema", "tasks", "metrics", "datasets"},
-    # train hands the pack of wordings to its training data
-    "train": {"config", "data", "tasks", "models", "ilora", "generate", "evaluate"},
+    # train hands the pack of wordings to its training data, names the Sample and Score of its judge (schema), and opens
+    # the cache that media are read through (media)
+    "train": {"schema", "media", "config", "data", "tasks", "models", "ilora", "generate", "evaluate"},
     "analysis": {"schema", "ilora", "data", "models", "generate", "evaluate"},
     # api gives a single file the source of media that data gives a whole list
     "api": {"schema", "media", "tasks", "data", "models", "ilora", "generate", "segment"},

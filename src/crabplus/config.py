@@ -25,7 +25,8 @@ RESERVED = {
     "resume_from_checkpoint": "nothing: the same command goes on with an interrupted run",
     "metric_for_best_model": "nothing: it is the mean relative score", "greater_is_better": "nothing",
     "per_device_eval_batch_size": "evaluation.batch_size", "do_train": "nothing", "do_eval": "evaluation",
-    "do_predict": "crabplus predict", "save_only_model": "nothing: a run must be able to go on",
+    "do_predict": "crabplus predict", "eval_strategy": "evaluation", "eval_steps": "evaluation.every",
+    "save_only_model": "nothing: a run must be able to go on",
 }  # fmt: skip
 """Training arguments that are not set as such, and what is set in their place."""
 
@@ -38,6 +39,10 @@ class Settings(BaseModel):
     """Frozen, and without settings that nobody knows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def _given(self) -> set[str]:
+        """Settings that differ from their defaults: a config that was written out names them all."""
+        return {name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default}
 
 
 class AdapterSettings(Settings):
@@ -63,7 +68,7 @@ class AdapterSettings(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> "AdapterSettings":
-        given = self.model_fields_set - {"kind", "start"}
+        given = self._given() - {"kind", "start"}
         if given and self.kind == "none":
             raise ValueError(f"kind none has no adapter, so {', '.join(sorted(given))} mean nothing: leave them out")
         if self.start and (given or self.kind == "none"):
@@ -110,12 +115,8 @@ class DataSettings(Settings):
     @field_validator("keys", mode="before")
     @classmethod
     def _names(cls, keys: Any) -> Any:
-        names = [name.strip() for name in keys.split(",")] if isinstance(keys, str) else keys
-        if isinstance(names, list | tuple):
-            return {str(name): {} for name in names}
-        return (
-            {name: {} if value is None else value for name, value in keys.items()} if isinstance(keys, dict) else keys
-        )
+        named = _by_name(keys)
+        return {key: value or {} for key, value in named.items()} if isinstance(named, dict) else named
 
     @field_validator("reasoning", mode="before")
     @classmethod
@@ -130,7 +131,7 @@ class DataSettings(Settings):
         if weighed and len(weighed) < len(self.keys):
             bare = next(key for key in self.keys if key not in weighed)
             raise ValueError(f"keys: {weighed[0]} has a weight and {bare} has none; give all of them one, or none")
-        if weighed and "temperature" in self.model_fields_set:
+        if weighed and "temperature" in self._given():
             raise ValueError("temperature is for keys without weights; leave one of the two out")
         return self
 
@@ -195,9 +196,12 @@ class TrainConfig(Settings):
 
     @model_validator(mode="after")
     def _together(self) -> "TrainConfig":
+        judged = (self.evaluation.keys if self.evaluation else None) or tuple(self.data.keys)
         for key in self.evaluation.reference if self.evaluation else ():
-            if key not in self.data.keys:
-                raise ValueError(f"evaluation.reference: {key} is not in data.keys{nearest(key, self.data.keys)}")
+            if key not in judged:
+                raise ValueError(f"evaluation.reference: {key} is not evaluated{nearest(key, judged)}")
+        if self.trained and self.adapter.start:
+            raise ValueError("trained: parts trained whole come with adapter.start, if it has any; leave trained out")
         return self
 
 
@@ -213,7 +217,7 @@ def load_config(path: str | Path, changes: Sequence[str] = ()) -> TrainConfig:
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from error
+        raise ConfigError(f"{path}: not YAML: {_in_one_line(error)}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: settings by name wanted (out: ..., data: ...), got {type(content).__name__}")
     for change in changes:
@@ -244,18 +248,30 @@ def _change(content: dict[str, Any], change: str) -> None:
         raise ConfigError(f"{change!r}: a change is written name=value, such as adapter.r=16")
     *folders, last = name.split(".")
     place = content
-    for folder in folders:
+    for depth, folder in enumerate(folders):
         inner = place.get(folder)
-        if inner is None or isinstance(inner, str | list):  # a section that was left out, or keys as a list of names
-            inner = dict.fromkeys(inner) if isinstance(inner, list) else {}
-            place[folder] = inner
+        if inner is None:  # a section that was left out
+            inner = {}
+        elif folders[: depth + 1] == ["data", "keys"]:
+            inner = _by_name(inner)
         if not isinstance(inner, dict):
             raise ConfigError(f"{change!r}: {folder} is no section")
+        place[folder] = inner
         place = inner
     try:
         place[last] = yaml.load(value, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
-        raise ConfigError(f"{change!r}: the value is not YAML: {error}") from error
+        raise ConfigError(f"{change!r}: the value is not YAML: {_in_one_line(error)}") from error
+
+
+def _by_name(keys: Any) -> Any:
+    """Keys with their settings, where they are given as names: a list, or text with commas."""
+    names = [name.strip() for name in keys.split(",")] if isinstance(keys, str) else keys
+    return {str(name): None for name in names} if isinstance(names, list | tuple) else keys
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _problem(error: Any) -> str:

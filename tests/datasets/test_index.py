@@ -1,5 +1,6 @@
 """The index of samples: written whole, opened at once, parsed one by one."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,12 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert (index[-1], index[2:4], len(index)) == (SAMPLES[-1], SAMPLES[2:4], 7)
     with pytest.raises(IndexError):
         index[7]
+
+
+def test_it_travels_to_another_process(tmp_path: Path) -> None:
+    index = Index(write(tmp_path, "ks", "test", SAMPLES))
+    sent = pickle.dumps(index)
+    assert len(sent) < 500 and list(pickle.loads(sent)) == SAMPLES
 
 
 @pytest.mark.parametrize("content", [b"", b"\n"])

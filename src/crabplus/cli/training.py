@@ -28,7 +28,7 @@ def train(
 
         settings = load_config(config, changes or ())
         take_plugin(Path(settings.plugin) if settings.plugin else None)
-        plan = plan_of(settings, track)
+        plan = plan_of(settings, track, fresh)
         first = PartialState().is_main_process
         if first:
             Console().print(plan_table(plan.overview()))

@@ -61,4 +61,8 @@ def _model_type(path: str) -> str:
         raise ValueError(f"{path}: no config.json in there; name 'tiny', the folder of a model, or a hub name")
     from transformers import AutoConfig
 
-    return str(AutoConfig.from_pretrained(path).model_type)
+    try:
+        return str(AutoConfig.from_pretrained(path).model_type)
+    except (OSError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"{path}: there is no such folder, and the hub gives no such model: {said:.300}") from error

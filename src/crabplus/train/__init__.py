@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
 
-from crabplus.config import ConfigError, TrainConfig
+from crabplus.config import TrainConfig
 from crabplus.data import TrainingData, WithSource
 from crabplus.data.mixture import MixtureSampler
 from crabplus.models import load_model, resolve
@@ -105,10 +105,7 @@ def begin(out: Path, config: TrainConfig, fresh: bool) -> None:
             shutil.rmtree(out / name, ignore_errors=True)
         for name in (record.CONFIG, record.RUN, "log.jsonl", "unreadable.jsonl"):
             (out / name).unlink(missing_ok=True)
-    if not record.check_same(out, config) and (out / "checkpoints").is_dir() and any((out / "checkpoints").iterdir()):
-        raise ConfigError(
-            f"out: {out} holds checkpoints and no {record.CONFIG} to tell of which run; name another folder"
-        )
+    record.check_same(out, config)
     out.mkdir(parents=True, exist_ok=True)
 
 

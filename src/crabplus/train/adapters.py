@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,16 @@ def prepare(model: Any, settings: AdapterSettings, trained: tuple[str, ...], wei
     if settings.start and weights:
         model.thinker = PeftModel.from_pretrained(model.thinker, settings.start, is_trainable=True)
         return
+    if settings.start:
+        config = PeftConfig.from_pretrained(settings.start)
+        config.inference_mode = False  # it was saved as one that has learned
+        _check_layers(model, config, "adapter.start", ())
+    else:
+        config = _config(settings, model, trained)
     try:
-        config = _saved(settings.start) if settings.start else _config(settings, model, trained)
         model.thinker = get_peft_model(model.thinker, config)
     except ValueError as error:
         raise ConfigError(f"adapter: {error}") from error
-    _check_apart(model, trained)
 
 
 def check_start(path: str | Path) -> None:
@@ -43,7 +48,10 @@ def check_start(path: str | Path) -> None:
     file = Path(path) / "adapter_config.json"
     if not file.is_file():
         raise ConfigError(f"adapter.start: {path} holds no adapter_config.json; name the folder that training wrote")
-    kind = json.loads(file.read_text(encoding="utf-8")).get("peft_type")
+    try:
+        kind = json.loads(file.read_text(encoding="utf-8")).get("peft_type")
+    except ValueError as error:
+        raise ConfigError(f"adapter.start: {file} is not JSON: {error}") from error
     if kind not in ("ILORA", "LORA"):
         raise ConfigError(
             f"adapter.start: {path} holds an adapter of type {kind}, and only ILORA and LORA can learn on"
@@ -52,25 +60,20 @@ def check_start(path: str | Path) -> None:
 
 def _config(settings: AdapterSettings, model: Any, trained: tuple[str, ...]) -> Any:
     """The settings that PEFT takes."""
-    config = ILoraConfig(
-        r=settings.r, lora_alpha=settings.alpha, num_heads=settings.heads, lora_dropout=settings.dropout,
-        target_modules=_targets(settings, model.parts),
-        modules_to_save=[model.parts[part] for part in trained] or None,
-    )  # fmt: skip
+    targets = _targets(settings, model.parts)
+    try:
+        config = ILoraConfig(
+            r=settings.r, lora_alpha=settings.alpha, num_heads=settings.heads, lora_dropout=settings.dropout,
+            target_modules=targets, modules_to_save=[model.parts[part] for part in trained] or None,
+        )  # fmt: skip
+    except ValueError as error:
+        raise ConfigError(f"adapter.{error}".replace("target_modules", "targets")) from error
+    _check_layers(model, config, "adapter.targets", trained)
     if settings.kind == "lora":
         return baselines.lora(config)
     if settings.kind == "lora-equal":
         return baselines.equal_lora(config, model.thinker)
     return baselines.experts(config) if settings.kind == "moe-lora" else config
-
-
-def _saved(path: str) -> Any:
-    """The settings of a saved adapter, to be trained again."""
-    from peft import PeftConfig
-
-    config = PeftConfig.from_pretrained(path)
-    config.inference_mode = False
-    return config
 
 
 def _targets(settings: AdapterSettings, parts: Mapping[str, str]) -> str | list[str]:
@@ -104,10 +107,19 @@ def _check_parts(parts: Mapping[str, str], where: str, named: tuple[str, ...]) -
             raise ConfigError(f"{where}: no part {part!r}; the model has {', '.join(parts)}")
 
 
-def _check_apart(model: Any, trained: tuple[str, ...]) -> None:
+def _check_layers(model: Any, config: Any, where: str, trained: tuple[str, ...]) -> None:
+    """Raise if the targets fit no layer, or one of a part that is trained whole, which PEFT would pass over."""
+    from peft.tuners.tuners_utils import check_target_module_exists
+
+    if config.target_modules == "all-linear":
+        return
+    alone = copy(config)
+    alone.modules_to_save = None  # in these it finds nothing
+    names = [name for name, _ in model.thinker.named_modules() if name and check_target_module_exists(alone, name)]
+    if not names:
+        raise ConfigError(f"{where}: {config.target_modules} fits no layer of the model; see its named_modules()")
     for part in trained:
-        path = model.parts[part]
-        if any(f"{path}." in name for name in adapted_layers(model.thinker)):
+        if any(f"{name}.".startswith(f"{model.parts[part]}.") for name in names):
             raise ConfigError(
                 f"trained: {part} has adapted layers; confine adapter.parts, or leave {part} out of trained"
             )

@@ -24,6 +24,8 @@ def problem(folder: Path) -> str | None:
     except FileNotFoundError:
         return "was not written to its end"
     except ValueError:
+        files = None
+    if not isinstance(files, dict):
         return f"has a damaged {SEAL}"
     for name, (size, digest) in files.items():
         path = folder / name

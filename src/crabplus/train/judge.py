@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accelerate import PartialState
 from accelerate.utils import gather_object
@@ -13,7 +13,9 @@ from crabplus.evaluate import evaluate
 from crabplus.generate import predict
 from crabplus.models.source import MediaSource
 from crabplus.schema import Score, to_json
-from crabplus.train.preflight import Plan
+
+if TYPE_CHECKING:
+    from crabplus.train.preflight import Plan
 
 
 class FolderJudge:
@@ -22,7 +24,7 @@ class FolderJudge:
     The answers are kept in ``evaluations/step-N.jsonl`` of the run.
     """
 
-    def __init__(self, plan: Plan, source: MediaSource) -> None:
+    def __init__(self, plan: "Plan", source: MediaSource) -> None:
         self.plan, self.source = plan, source
 
     def __call__(self, model: Any, step: int) -> dict[str, float]:
@@ -56,7 +58,8 @@ def mean_relative(scores: Mapping[str, Score], reference: Mapping[str, float]) -
         full = reference.get(key, 1.0)
         if full <= score.constant:
             raise ConfigError(
-                f"evaluation.reference: {key} {full} is no better than a constant answer, {score.constant:.3f}"
+                f"evaluation.reference: {key} {full} is no better than the best constant answer, which scores "
+                f"{score.constant:.3f}; name a higher one, or ask more evaluation.samples"
             )
         relative.append((score.score - score.constant) / (full - score.constant))
     return sum(relative) / len(relative)

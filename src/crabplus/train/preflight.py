@@ -2,21 +2,25 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
 from transformers import TrainingArguments
 
 from crabplus.config import ConfigError, TrainConfig, nearest
 from crabplus.data import Folder, pack_for
 from crabplus.data.mixture import MixtureSampler, Stream, draws_of, shares
 from crabplus.data.scan import Scan, Track, fingerprint, load_scan, mark_of, save_scan, scan
+from crabplus.evaluate import evaluate
 from crabplus.models import family_of, load_encoder, load_skeleton
 from crabplus.schema import Sample
 from crabplus.tasks import Pack, get_task
+from crabplus.train import record
 from crabplus.train.adapters import check_start, prepare, summary
+from crabplus.train.judge import mean_relative
 
 DEFAULTS: dict[str, Any] = {
     "logging_steps": 10, "save_steps": 500, "save_total_limit": 2, "report_to": "tensorboard",
@@ -87,21 +91,21 @@ class Plan:
         )  # fmt: skip
 
 
-def check(config: TrainConfig, track: Track) -> Plan:
-    """Check everything, from the cheapest to the dearest.
+def check(config: TrainConfig, track: Track, fresh: bool = False) -> Plan:
+    """Check everything, from the cheapest to the dearest; ``fresh``: whatever the folder of the run holds will go.
 
     Raises:
         ConfigError, ValueError, OSError: what is wrong, and what to do.
     """
     check_processes()
     _check_names(config)
+    if not fresh:
+        record.check_same(Path(config.out), config)
     if config.adapter.start:
         check_start(config.adapter.start)
     pack = pack_for(config.model, config.pack)
-    samples = Folder(config.data.folder, config.data.keys, config.data.split)
-    for key, size in samples.sizes.items():
-        if not size:
-            raise ConfigError(f"data: {key}/{config.data.split} holds no sample; build it, or leave {key} out")
+    samples = _folder(config, config.data.keys, config.data.split, "data.keys, data.split")
+    _check_wording(pack, samples)
     judged = _judged(config)
     arguments = arguments_of(config)
     trained = _trained(config)
@@ -129,7 +133,8 @@ def check_processes() -> None:
     if count > 1 and "WORLD_SIZE" not in os.environ:
         raise ConfigError(
             f"there are {count} GPUs and one process, which splits the pictures of a batch wrongly. Start it with: "
-            f"accelerate launch --num_processes {count} -m crabplus train ...  (or show it one: CUDA_VISIBLE_DEVICES=0)"
+            f"accelerate launch --num_processes {count} -m crabplus.cli train ...  (or show it one: "
+            "CUDA_VISIBLE_DEVICES=0)"
         )
 
 
@@ -143,6 +148,7 @@ def arguments_of(config: TrainConfig) -> TrainingArguments:
     for name in config.arguments:
         if name not in known:
             raise ConfigError(f"arguments.{name}: transformers has no such training argument{nearest(name, known)}")
+    _check_types(config.arguments)
     given = {**DEFAULTS, **config.arguments}
     _check_sharding(given, config)
     _set_checkpointing(given)
@@ -158,12 +164,38 @@ def arguments_of(config: TrainConfig) -> TrainingArguments:
             )
         given["save_steps"] = config.arguments.get("save_steps", every)
     try:
-        return TrainingArguments(
+        made = TrainingArguments(
             output_dir=str(Path(config.out) / "checkpoints"), seed=config.seed, remove_unused_columns=False,
             label_names=["labels"], **given,
         )  # fmt: skip
     except (ValueError, TypeError, ImportError, RuntimeError) as error:
-        raise ConfigError(f"arguments: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"arguments: {' '.join(str(error).split())}") from error
+    _check_machine(made)
+    return made
+
+
+def _check_types(given: dict[str, Any]) -> None:
+    """Raise at a value of another type than transformers says: it would only notice when it computes with it."""
+    hints = get_type_hints(TrainingArguments)
+    for name, value in given.items():
+        try:
+            TypeAdapter(hints[name]).validate_python(value, strict=True)
+        except ValidationError as error:
+            raise ConfigError(f"arguments.{name}: {error.errors()[0]['msg']}, got {value!r:.60}") from error
+        if name in ("per_device_train_batch_size", "gradient_accumulation_steps") and value < 1:
+            raise ConfigError(f"arguments.{name}: at least 1 wanted, got {value}")
+
+
+def _check_machine(arguments: TrainingArguments) -> None:
+    """Raise at what this machine lacks, which the trainer would say only when it has the model."""
+    from transformers.integrations import get_available_reporting_integrations
+
+    if arguments.fp16 and arguments.device.type == "cpu":
+        raise ConfigError("arguments.fp16: it takes an accelerator, and there is none; leave it out")
+    there = get_available_reporting_integrations()
+    for name in arguments.report_to or ():
+        if name not in there:
+            raise ConfigError(f"arguments.report_to: {name} is not installed; there are {', '.join([*there, 'none'])}")
 
 
 def _check_sharding(given: dict[str, Any], config: TrainConfig) -> None:
@@ -183,10 +215,13 @@ def _check_sharding(given: dict[str, Any], config: TrainConfig) -> None:
 
 def _set_checkpointing(given: dict[str, Any]) -> None:
     """Where activations are computed again, adapters of the towers must still get their gradients."""
-    if given.get("activation_checkpointing") or given.get("gradient_checkpointing"):
-        older = given.pop("gradient_checkpointing_kwargs", None) or {}
-        settings = given.setdefault("activation_checkpointing_kwargs", older)
-        if settings.setdefault("use_reentrant", False):
+    for name in ("gradient_checkpointing", "gradient_checkpointing_kwargs"):  # names of old
+        if name in given:
+            given.setdefault(name.replace("gradient", "activation"), given.pop(name))
+    if given.get("activation_checkpointing"):
+        settings = {"use_reentrant": False, **(given.get("activation_checkpointing_kwargs") or {})}
+        given["activation_checkpointing_kwargs"] = settings
+        if settings["use_reentrant"]:
             raise ConfigError(
                 "arguments.activation_checkpointing_kwargs: with use_reentrant no gradient reaches the adapters of the "
                 "towers, and they learn nothing; set use_reentrant to false"
@@ -199,12 +234,42 @@ def batch_of(arguments: TrainingArguments) -> int:
 
 
 def _check_names(config: TrainConfig) -> None:
-    for key in (*config.data.keys, *(config.evaluation.keys or () if config.evaluation else ())):
-        get_task(key)
+    judged = (config.evaluation.keys if config.evaluation else None) or ()
+    for where, keys in (("data.keys", tuple(config.data.keys)), ("evaluation.keys", judged)):
+        for key in keys:
+            try:
+                get_task(key)
+            except KeyError as error:
+                raise ConfigError(f"{where}: {error.args[0]}") from error
+    if config.pack and not Path(config.pack).is_file():
+        raise ConfigError(f"pack: {config.pack} is not there; name a YAML file, or leave it out for the model's own")
     if not Path(config.data.folder).is_dir():
         raise ConfigError(f"data.folder: {config.data.folder} is no folder; build one with: crabplus build ...")
     if config.cache and Path(config.cache.folder).is_file():
         raise ConfigError(f"cache.folder: {config.cache.folder} is a file")
+
+
+def _folder(config: TrainConfig, keys: Iterable[str], split: str, where: str) -> Folder:
+    """The samples of some keys; each has at least one."""
+    try:
+        made = Folder(config.data.folder, keys, split)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    for key, size in made.sizes.items():
+        if not size:
+            raise ConfigError(f"{where}: {key}/{split} holds no sample; build it, or leave {key} out")
+    return made
+
+
+def _check_wording(pack: Pack, samples: Folder) -> None:
+    """Raise if the pack does not say how a key is asked."""
+    first = 0
+    for key, size in samples.sizes.items():
+        try:
+            get_task(key).prompt(samples[first], pack)
+        except KeyError as error:
+            raise ConfigError(f"pack: {error.args[0]}") from error
+        first += size
 
 
 def _judged(config: TrainConfig) -> list[Sample]:
@@ -212,7 +277,7 @@ def _judged(config: TrainConfig) -> list[Sample]:
     if config.evaluation is None:
         return []
     chosen: Sequence[str] = config.evaluation.keys or tuple(config.data.keys)
-    parts = [Folder(config.data.folder, [key], config.evaluation.split) for key in chosen]
+    parts = [_folder(config, [key], config.evaluation.split, "evaluation.split") for key in chosen]
     samples = [sample for part in parts for sample in part[: config.evaluation.samples]]
     for sample in samples:
         if sample.answer is None:
@@ -220,22 +285,27 @@ def _judged(config: TrainConfig) -> list[Sample]:
                 f"evaluation.split: {sample.task} sample {sample.id!r} of {config.evaluation.split} has no true "
                 "answer; name a split that has, or leave evaluation out"
             )
+    mean_relative(evaluate(samples, (), partial=True, rounds=2), config.evaluation.reference)  # raises, if it will
     return samples
 
 
 class _Skeleton:
     """A model without weights, on which an adapter is tried."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, attention: str) -> None:
         family = family_of(name)
         self.thinker, self.parts, self.unused = load_skeleton(name), family.PARTS, family.UNUSED
+        try:
+            self.thinker.set_attn_implementation(attention)
+        except (ValueError, ImportError) as error:
+            raise ConfigError(f"attention: {' '.join(str(error).split())}") from error
 
 
 def _trained(config: TrainConfig) -> dict[str, Any]:
     """Adapted layers and trained parameters, tried on a model without weights."""
     import torch
 
-    model = _Skeleton(config.model)
+    model = _Skeleton(config.model, config.attention)
     with torch.device("meta"):
         prepare(model, config.adapter, config.trained, weights=False)
     made = summary(model)

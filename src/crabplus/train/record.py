@@ -40,12 +40,19 @@ def check_same(out: Path, config: TrainConfig) -> bool:
     """Whether the folder holds the beginning of this very run.
 
     Raises:
-        ConfigError: it holds another one; names the settings that differ.
+        ConfigError: it holds another one (names the settings that differ), or one of which nothing is known.
     """
     file = out / CONFIG
+    if out.is_file():
+        raise ConfigError(f"out: {out} is a file; name a folder")
     if not file.is_file():
+        if any((out / "checkpoints").glob("*")):
+            raise ConfigError(
+                f"out: {out} holds checkpoints and no {CONFIG} to tell of which run; name another folder, or begin "
+                "anew with --fresh"
+            )
         return False
-    before = _flat(yaml.safe_load(file.read_text(encoding="utf-8")))
+    before = _flat(_read_config(file))
     now = _flat(config.model_dump(mode="json"))
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     odd = [name for name in names if not _free(name)]
@@ -53,6 +60,16 @@ def check_same(out: Path, config: TrainConfig) -> bool:
         told = ", ".join(f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in odd[:3])
         raise ConfigError(f"out: {out} holds another run: {told}; name another folder, or begin anew with --fresh")
     return True
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        content = None
+    if not isinstance(content, dict):
+        raise ConfigError(f"out: {file} is damaged; name another folder, or begin anew with --fresh")
+    return content
 
 
 def _free(name: str) -> bool:
