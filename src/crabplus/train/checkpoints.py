@@ -44,7 +44,7 @@ def newest(folder: Path) -> tuple[Path | None, list[str]]:
     They keep their files as ``damaged-N``, out of the way of those that are counted.
     """
     found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    remarks = []
+    remarks: list[str] = []
     for path in found:
         wrong = problem(path)
         if wrong is None:
