@@ -43,6 +43,12 @@ def test_passes_and_keys_have_orders_of_their_own():
     assert len({tuple(order) for order in orders}) == 9
 
 
+def test_every_epoch_mixes_the_keys_anew():
+    made = sampler()
+    places = [tuple(number < 50 for batch in steps(made, epoch) for number in batch) for epoch in range(4)]
+    assert len(set(places)) == 4
+
+
 def test_shares_by_size_temperature_weight_and_cap():
     nothing = dict.fromkeys(SIZES)
     assert shares(SIZES, nothing, nothing, 1.0) == pytest.approx({"big": 7 / 8, "middle": 9 / 80, "small": 1 / 80})

@@ -257,7 +257,7 @@ OF_FOLDERS = {
     "empty evaluation split": (empty_split, ["evaluation.every=5"], ["evaluation", "avqa/val", "no sample"]),
     "missing media file": (missing_media, [], ["arig sample 'arig-train-3'", "arig-train-3.wav", "not there"]),
     "no sound where it is needed": (silent_clips, [], ["ave needs sound", "none of its 6", "leave ave out"]),
-    "pack without a key": (pack_without_a_key, ["pack=pack.yaml"], ["pack", "no wording", "'arig'", "avqa"]),
+    "pack without a key": (pack_without_a_key, ["pack=pack.yaml"], ["pack: ", "no wording", "'arig'", "avqa"]),
     "pack that is damaged": (damaged_pack, ["pack=pack.yaml"], ["pack.yaml", "canvas"]),
     "cache that is a file": (cache_that_is_a_file, ["cache.folder=cache"], ["cache.folder", "is a file"]),
     "run folder that is a file": (run_that_is_a_file, [], ["out", "is a file"]),
