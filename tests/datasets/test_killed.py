@@ -20,7 +20,7 @@ Run = Callable[[Path, int, int], tuple[int, bool]]
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "crabplus.cli", *map(str, arguments)]
+    return [sys.executable, "-m", "crabplus", *map(str, arguments)]
 
 
 def killed_then_whole(arguments: list[str], within: float, moments: int, seed: int) -> int:

@@ -15,7 +15,7 @@ from accelerate.utils.launch import prepare_multi_gpu_env
 from crabplus.config import TrainConfig, load_config
 from crabplus.models import load_skeleton
 from crabplus.tasks import TASKS
-from crabplus.train.preflight import arguments_of, batch_of
+from crabplus.train.arguments import arguments_of, batch_of
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RUNS, LAUNCHES = sorted(CONFIGS.glob("*.yaml")), sorted((CONFIGS / "accelerate").glob("*.yaml"))
@@ -77,7 +77,7 @@ def test_large_ones_differ_in_nothing_else() -> None:
 def launched(path: Path) -> tuple[argparse.Namespace, dict[str, str]]:
     """What ``accelerate launch`` makes of a config file: its arguments, and the environment of the processes."""
     parser = launch_command_parser()
-    args = parser.parse_args(["--config_file", str(path), "-m", "crabplus.cli", "train", "settings.yaml"])
+    args = parser.parse_args(["--config_file", str(path), "-m", "crabplus", "train", "settings.yaml"])
     made, _, _ = _validate_launch_command(args)
     return made, prepare_multi_gpu_env(made)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
 
-from crabplus.config import TrainConfig
+from crabplus.config import ConfigError, TrainConfig
 from crabplus.data import TrainingData, WithSource
 from crabplus.data.mixture import MixtureSampler
 from crabplus.models import load_model, resolve
@@ -19,7 +19,8 @@ from crabplus.train import checkpoints, record
 from crabplus.train.adapters import prepare, summary
 from crabplus.train.judge import FolderJudge
 from crabplus.train.logfile import LogFile
-from crabplus.train.preflight import Plan, check
+from crabplus.train.plan import Plan
+from crabplus.train.preflight import check
 from crabplus.train.trainer import Judge, MixtureTrainer
 
 __all__ = ["Plan", "check", "fit", "train"]

@@ -26,7 +26,7 @@ def prepare(model: Any, settings: AdapterSettings, trained: tuple[str, ...], wei
     if settings.kind == "none":
         _train_whole(model, trained)
         return
-    from peft import PeftModel, get_peft_model
+    from peft import PeftConfig, PeftModel, get_peft_model
 
     if settings.start and weights:
         model.thinker = PeftModel.from_pretrained(model.thinker, settings.start, is_trainable=True)

@@ -15,7 +15,7 @@ from crabplus.models.source import MediaSource
 from crabplus.schema import Score, to_json
 
 if TYPE_CHECKING:
-    from crabplus.train.preflight import Plan
+    from crabplus.train.plan import Plan
 
 
 class FolderJudge:

@@ -1,5 +1,0 @@
-"""``python -m crabplus.cli``."""
-
-from crabplus.cli import main
-
-main()

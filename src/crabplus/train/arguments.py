@@ -1,0 +1,134 @@
+"""The training arguments of transformers, with ours where they differ, and what of them is refused."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from transformers import TrainingArguments
+
+from crabplus.config import ConfigError, TrainConfig, nearest
+
+DEFAULTS: dict[str, Any] = {
+    "logging_steps": 10, "save_steps": 500, "save_total_limit": 2, "report_to": "tensorboard",
+    "dataloader_num_workers": 2, "disable_tqdm": True, "ddp_find_unused_parameters": False,
+}  # fmt: skip
+"""Where they differ from those of transformers."""
+
+
+def check_processes() -> None:
+    """Several accelerators need several processes, and some ways to divide a model are not proven.
+
+    Raises:
+        ConfigError: tells the command, or the reason.
+    """
+    import torch
+
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true":
+        raise ConfigError(
+            "DeepSpeed is refused: nothing here is proven with it, and under ZeRO-3 a process whose batch lacks a "
+            "modality waits for ever for the others; use DDP or FSDP2 (configs/accelerate/)"
+        )
+    count = torch.cuda.device_count()
+    if count > 1 and "WORLD_SIZE" not in os.environ:
+        raise ConfigError(
+            f"there are {count} GPUs and one process, which splits the pictures of a batch wrongly. Start it with: "
+            f"accelerate launch --num_processes {count} -m crabplus train ...  (or show it one: "
+            "CUDA_VISIBLE_DEVICES=0)"
+        )
+
+
+def arguments_of(config: TrainConfig) -> TrainingArguments:
+    """The training arguments, with ours where they differ.
+
+    Raises:
+        ConfigError: one that transformers does not know (names the nearest) or does not take.
+    """
+    known = {field.name for field in dataclasses.fields(TrainingArguments)}
+    for name in config.arguments:
+        if name not in known:
+            raise ConfigError(f"arguments.{name}: transformers has no such training argument{nearest(name, known)}")
+    _check_types(config.arguments)
+    given = {**DEFAULTS, **config.arguments}
+    _check_sharding(given, config)
+    _set_checkpointing(given)
+    if config.evaluation:
+        given |= {"eval_strategy": "steps", "eval_steps": config.evaluation.every}
+        given |= {"metric_for_best_model": "eval_mean_relative", "greater_is_better": True}
+        given.setdefault("load_best_model_at_end", True)
+        every = config.evaluation.every
+        if given["load_best_model_at_end"] and config.arguments.get("save_steps", every) != every:
+            raise ConfigError(
+                f"arguments.save_steps: the best of all looks, every {every} steps (evaluation.every), can only be "
+                "kept if it is saved: make both the same, or set load_best_model_at_end to false"
+            )
+        given["save_steps"] = config.arguments.get("save_steps", every)
+    try:
+        made = TrainingArguments(
+            output_dir=str(Path(config.out) / "checkpoints"), seed=config.seed, remove_unused_columns=False,
+            label_names=["labels"], **given,
+        )  # fmt: skip
+    except (ValueError, TypeError, ImportError, RuntimeError) as error:
+        raise ConfigError(f"arguments: {' '.join(str(error).split())}") from error
+    _check_machine(made)
+    return made
+
+
+def _check_types(given: dict[str, Any]) -> None:
+    """Raise at a value of another type than transformers says: it would only notice when it computes with it."""
+    hints = get_type_hints(TrainingArguments)
+    for name, value in given.items():
+        try:
+            TypeAdapter(hints[name]).validate_python(value, strict=True)
+        except ValidationError as error:
+            raise ConfigError(f"arguments.{name}: {error.errors()[0]['msg']}, got {value!r:.60}") from error
+        if name in ("per_device_train_batch_size", "gradient_accumulation_steps") and value < 1:
+            raise ConfigError(f"arguments.{name}: at least 1 wanted, got {value}")
+
+
+def _check_machine(arguments: TrainingArguments) -> None:
+    """Raise at what this machine lacks, which the trainer would say only when it has the model."""
+    from transformers.integrations import get_available_reporting_integrations
+
+    if arguments.fp16 and arguments.device.type == "cpu":
+        raise ConfigError("arguments.fp16: it takes an accelerator, and there is none; leave it out")
+    there = get_available_reporting_integrations()
+    for name in arguments.report_to or ():
+        if name not in there:
+            raise ConfigError(f"arguments.report_to: {name} is not installed; there are {', '.join([*there, 'none'])}")
+
+
+def _check_sharding(given: dict[str, Any], config: TrainConfig) -> None:
+    """Refuse the ways to divide a model among processes that are not proven."""
+    if given.get("deepspeed"):
+        raise ConfigError("arguments.deepspeed: DeepSpeed is not proven here; use DDP or FSDP2 (configs/accelerate/)")
+    sharded = given.get("fsdp") or os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
+    version = (given.get("fsdp_config") or {}).get("version") or os.environ.get("FSDP_VERSION", "2")
+    if sharded and int(version) != 2:
+        raise ConfigError(f"FSDP version {version} is not proven here; set it to 2 (arguments.fsdp_config.version)")
+    if sharded and config.evaluation:
+        raise ConfigError(
+            "evaluation: processes that share one model would have to ask it equally often, which is not proven; leave "
+            "evaluation out under FSDP, and score the checkpoints with crabplus predict and evaluate"
+        )
+
+
+def _set_checkpointing(given: dict[str, Any]) -> None:
+    """Where activations are computed again, adapters of the towers must still get their gradients."""
+    for name in ("gradient_checkpointing", "gradient_checkpointing_kwargs"):  # names of old
+        if name in given:
+            given.setdefault(name.replace("gradient", "activation"), given.pop(name))
+    if given.get("activation_checkpointing"):
+        settings = {"use_reentrant": False, **(given.get("activation_checkpointing_kwargs") or {})}
+        given["activation_checkpointing_kwargs"] = settings
+        if settings["use_reentrant"]:
+            raise ConfigError(
+                "arguments.activation_checkpointing_kwargs: with use_reentrant no gradient reaches the adapters of the "
+                "towers, and they learn nothing; set use_reentrant to false"
+            )
+
+
+def batch_of(arguments: TrainingArguments) -> int:
+    """Samples of a step, on all processes and over all accumulated parts."""
+    return arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size

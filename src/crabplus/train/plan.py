@@ -1,0 +1,76 @@
+"""A run that can begin: everything but the model itself."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import TrainingArguments
+
+from crabplus.config import TrainConfig
+from crabplus.data import Folder
+from crabplus.data.mixture import MixtureSampler, Stream
+from crabplus.data.scan import Scan
+from crabplus.schema import Sample
+from crabplus.tasks import Pack
+from crabplus.train.arguments import batch_of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that can begin: everything but the model itself.
+
+    Attributes:
+        arguments: of transformers; pack, encoder: of the model; samples: all that is learned from, key behind key.
+        found: what a look at the samples showed; draws, share: of each key in an epoch; hashes: of each index.
+        judged: samples that are asked while training; trained: adapted layers and trained parameters of each part.
+    """
+
+    config: TrainConfig
+    arguments: TrainingArguments
+    pack: Pack
+    encoder: Any
+    samples: Folder
+    found: Scan
+    draws: dict[str, int]
+    share: dict[str, float]
+    hashes: dict[str, str]
+    judged: list[Sample]
+    trained: dict[str, Any]
+
+    @property
+    def batch(self) -> int:
+        """Samples of a step, on all processes and over all accumulated parts."""
+        return batch_of(self.arguments)
+
+    def overview(self) -> dict[str, Any]:
+        """What is learned, and by what, in a few plain numbers: ``keys``, ``parts``, and of the whole run."""
+        args, sizes = self.arguments, self.samples.sizes
+        firsts = [sum(list(sizes.values())[:n]) for n in range(len(sizes))]
+        tokens = {key: self.found.lengths[first : first + sizes[key]] for first, key in zip(firsts, sizes, strict=True)}
+        steps = sum(self.draws.values()) // self.batch
+        return {
+            "keys": {
+                key: {
+                    "samples": sizes[key], "draws": self.draws[key], "share": self.share[key],
+                    "tokens": round(float(tokens[key].mean())), "longest": int(tokens[key].max()),
+                    "lacking": {sense: count for sense, count in self.found.lacking.get(key, {}).items() if count},
+                }
+                for key in sizes
+            },
+            "parts": self.trained, "batch": self.batch, "steps_per_epoch": steps,
+            "steps": args.max_steps if args.max_steps > 0 else round(args.num_train_epochs * steps),
+            "processes": args.world_size, "pack": f"{self.pack.name} {self.pack.version}", "out": self.config.out,
+        }  # fmt: skip
+
+    def sampler(self) -> MixtureSampler:
+        """The batches of this process."""
+        firsts = [sum(list(self.samples.sizes.values())[:n]) for n in range(len(self.samples.sizes))]
+        streams = [
+            Stream(first, size, self.draws[key])
+            for first, (key, size) in zip(firsts, self.samples.sizes.items(), strict=True)
+        ]
+        grouped = self.config.data.group
+        return MixtureSampler(
+            streams, self.batch, self.arguments.gradient_accumulation_steps * self.arguments.world_size,
+            self.config.seed, self.arguments.process_index, self.arguments.world_size,
+            self.found.lengths if grouped else None, self.found.kinds if grouped else None,
+        )  # fmt: skip
