@@ -61,3 +61,5 @@ bench: $(READY)
 	$(BIN)/python benchmarks/parse.py
 	$(BIN)/python benchmarks/killed.py
 	$(BIN)/python benchmarks/predict.py
+	$(BIN)/python benchmarks/constrain.py
+	$(BIN)/python benchmarks/training.py
