@@ -48,14 +48,8 @@ def train(
     final = out / "final"
     if final.is_dir():
         return final
-    model = load_model(config.model, plan.pack.size, dtype=config.dtype, attention=config.attention)
-    set_seed(config.seed)  # the adapter starts from random numbers
-    prepare(model, config.adapter, config.trained)
     source = source_of(config)
-    data = TrainingData(
-        model.encoder, WithSource(plan.samples, source), plan.pack, config.data.reasoning, config.data.paraphrases,
-        config.data.unreadable,
-    )  # fmt: skip
+    model, data = load(plan, source)
     judge = FolderJudge(plan, source) if config.evaluation else None
     if plan.arguments.process_index == 0:
         record.write_config(out, config)
@@ -63,14 +57,31 @@ def train(
     return fit(model, data, plan.sampler(), out, plan.arguments, judge, optimizer, callbacks)
 
 
+def load(plan: Plan, source: MediaSource) -> tuple[Any, TrainingData]:
+    """The model with what is trained of it, and what it learns from.
+
+    Raises:
+        OSError: the weights cannot be loaded.
+    """
+    config = plan.config
+    model = load_model(config.model, plan.pack.size, dtype=config.dtype, attention=config.attention)
+    set_seed(config.seed)  # the adapter starts from random numbers
+    prepare(model, config.adapter, config.trained)
+    data = TrainingData(
+        model.encoder, WithSource(plan.samples, source), plan.pack, config.data.reasoning, config.data.paraphrases,
+        config.data.unreadable,
+    )  # fmt: skip
+    return model, data
+
+
 def fit(
     model: Any, data: TrainingData, sampler: MixtureSampler, out: Path, arguments: TrainingArguments,
     judge: Judge | None = None, optimizer: Callable[[Any], Any] | None = None,
-    callbacks: Sequence[TrainerCallback] = (),
+    callbacks: Sequence[TrainerCallback] = (), save: bool = True,
 ) -> Path:  # fmt: skip
     """Train what of ``model`` is set to be trained, and save it into ``out/final``; goes on from the last checkpoint.
 
-    See :class:`~crabplus.train.trainer.MixtureTrainer` for the arguments.
+    See :class:`~crabplus.train.trainer.MixtureTrainer` for the arguments; without ``save`` nothing is saved at the end.
     """
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out / "tensorboard"))
     model.run_every_tower()
@@ -85,7 +96,7 @@ def fit(
     model.thinker.train()
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     model.thinker.eval()
-    return _save(trainer, model, out)
+    return _save(trainer, model, out) if save else out
 
 
 def begin(out: Path, config: TrainConfig, fresh: bool) -> None:

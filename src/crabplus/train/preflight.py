@@ -67,8 +67,11 @@ class Plan:
         )  # fmt: skip
 
 
-def check(config: TrainConfig, track: Track) -> Plan:
+def check(config: TrainConfig, track: Track, save: bool = True) -> Plan:
     """Check everything, from the cheapest to the dearest.
+
+    Args:
+        save: whether the look at the samples is saved in the folder of the run, so that the next is quick.
 
     Raises:
         ConfigError, ValueError, OSError: what is wrong, and what to do.
@@ -88,7 +91,7 @@ def check(config: TrainConfig, track: Track) -> Plan:
     share, draws = _mixture(config, samples.sizes, batch_of(arguments))
     encoder = load_encoder(config.model, pack.size)
     hashes = fingerprint(config.data.folder, config.data.keys, config.data.split)
-    found = _scan(config, encoder, samples, pack, hashes, track)
+    found = _scan(config, encoder, samples, pack, hashes, track, save)
     return Plan(config, arguments, pack, encoder, samples, found, draws, share, hashes, judged, trained)
 
 
@@ -178,7 +181,7 @@ def _judged(config: TrainConfig) -> list[Sample]:
     return samples
 
 
-class _Skeleton:
+class Skeleton:
     """A model without weights, on which an adapter is tried."""
 
     def __init__(self, name: str) -> None:
@@ -190,7 +193,7 @@ def _trained(config: TrainConfig) -> dict[str, Any]:
     """Adapted layers and trained parameters, tried on a model without weights."""
     import torch
 
-    model = _Skeleton(config.model)
+    model = Skeleton(config.model)
     with torch.device("meta"):
         prepare(model, config.adapter, config.trained, weights=False)
     made = summary(model)
@@ -216,7 +219,7 @@ def _mixture(config: TrainConfig, sizes: dict[str, int], batch: int) -> tuple[di
 
 
 def _scan(
-    config: TrainConfig, encoder: Any, samples: Folder, pack: Pack, hashes: dict[str, str], track: Track
+    config: TrainConfig, encoder: Any, samples: Folder, pack: Pack, hashes: dict[str, str], track: Track, save: bool
 ) -> Scan:  # fmt: skip
     """A look at all samples, or the one that was saved in the run folder."""
     from accelerate import PartialState
@@ -227,6 +230,7 @@ def _scan(
         found = load_scan(path, mark)
         if found is None:
             found = scan(encoder, samples, data.folder, pack, data.reasoning != "off", data.longest, track)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_scan(path, found, mark)
+            if save:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save_scan(path, found, mark)
     return found
