@@ -7,14 +7,16 @@ from typing import Annotated
 import typer
 
 from crabplus import __version__
-from crabplus.cli import data, model
+from crabplus.cli import data, model, training
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     rich_markup_mode=None,  # laying help out with Rich takes a third of a second
     help="One audio-visual language model for many tasks: what is heard and seen, when, and where.",
 )  # fmt: skip
-for _command in (model.demo, model.ask, model.predict, model.evaluate, data.annotate, data.export):
+for _command in (
+    model.demo, model.ask, model.predict, model.evaluate, data.annotate, data.export, training.estimate,
+):  # fmt: skip
     app.command()(_command)
 app.add_typer(data.build_app, name="build")
 app.add_typer(data.ls_app, name="ls")

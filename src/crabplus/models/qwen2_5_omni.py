@@ -340,8 +340,8 @@ def load_encoder(name_or_path: str | Path, size: tuple[int, int]) -> Qwen25OmniE
         return Qwen25OmniEncoder(Qwen2_5OmniProcessor.from_pretrained(name_or_path), size)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{name_or_path}: its processor cannot be loaded; a folder holds, beside config.json, processor_config.json "
-            "(or preprocessor_config.json), tokenizer.json, tokenizer_config.json and chat_template.jinja (or .json): "
+            f"{name_or_path}: its processor cannot be loaded; a folder holds beside config.json processor_config.json (or "
+            "preprocessor_config.json), tokenizer.json, tokenizer_config.json and chat_template.jinja (or .json): "
             f"{str(error).splitlines()[0]}"
         ) from error
 
@@ -355,7 +355,8 @@ def skeleton(name_or_path: str | Path) -> Any:
 
 def saved_dtype(name_or_path: str | Path) -> torch.dtype | None:
     """The dtype that ``auto`` loads, as config.json has it; None: it names none."""
-    return Qwen2_5OmniThinkerConfig.from_pretrained(name_or_path).dtype
+    found = Qwen2_5OmniThinkerConfig.from_pretrained(name_or_path).dtype
+    return getattr(torch, found) if isinstance(found, str) else found
 
 
 def stacks(config: Any, size: tuple[int, int]) -> tuple[Stack, ...]:

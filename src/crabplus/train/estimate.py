@@ -150,7 +150,7 @@ def _pass(plan: Plan, base: Any, dtype: torch.dtype) -> memory.Pass:
     samples = arguments.per_device_train_batch_size
     longest = np.argsort(found.lengths)[-samples:]
     tokens = {kind: int(n) for kind, n in zip(TOKENS, found.tokens[longest].sum(0), strict=True)}
-    extra = arguments.activation_checkpointing_kwargs or {}
+    extra: Any = arguments.activation_checkpointing_kwargs or {}
     autocast = arguments.bf16 or arguments.fp16
     return memory.Pass(
         samples, int(found.lengths.max()), tokens, base.text_config.vocab_size, dtype.itemsize,

@@ -104,30 +104,32 @@ def activations(thinker: nn.Module, parts: Mapping[str, str], stacks: Sequence[S
     copies = _copies(thinker, parts) if given.value < given.stream else {}
     kept, anew = {}, 0
     for stack in stacks:
-        # what the language model reads comes from the towers, so a gradient for them passes through all of it
-        if not (stack.part in adapted or stack.part in whole or (stack.span is None and (adapted or whole))):
+        learns = stack.part in adapted or stack.part in whole
+        # what the language model reads comes from the towers, so a gradient for them passes through all of it; with
+        # activation checkpointing transformers lets the inputs of the towers, too, have gradients
+        if not (learns or given.every or (stack.span is None and (adapted or whole))):
             continue
         rows = given.rows(stack)
-        layer = rows * _base(stack, given, stack.part in whole) + copies.get(stack.part, 0) // stack.layers
+        layer = rows * _base(stack, given, learns, stack.part in whole) + copies.get(stack.part, 0) // stack.layers
         layer += rows * sum(_adapter(module, given) for module in adapted.get(stack.part, ())) // stack.layers
         light = -(-stack.layers // given.every) if given.every else 0
         entrance = 0 if given.offload else rows * stack.width * given.stream
-        kept[stack.part] = light * entrance + (stack.layers - light) * layer
+        kept[stack.part] = (light + bool(light)) * entrance + (stack.layers - light) * layer  # the answer waits too
         anew = max(anew, layer if light and rows else 0)
     made = {**kept, "logits": 2 * given.tokens["target"] * given.vocabulary * FLOAT32}
     return {**made, "made anew": anew} if given.every else made
 
 
-def _base(stack: Stack, given: Pass, whole: bool) -> int:
+def _base(stack: Stack, given: Pass, learns: bool, whole: bool) -> int:
     """Bytes that one layer keeps of a row, without its adapters.
 
-    Linear layers that are frozen keep nothing of what they read, so what the adapters read is counted here once for all
-    of them: the answers of both norms, of attention, and of the feed-forward layer inside.
+    Linear layers that are frozen keep nothing of what they read. Where something ``learns``, the answers of both norms
+    and of the feed-forward layer inside are counted once for all that reads them; ``whole``: the layer itself does.
     """
     value, inside = given.value, stack.heads * stack.head
     autocast = value != given.stream
     norms = 2 * stack.width * (FLOAT32 if stack.upcast or autocast else given.stream)
-    read = 2 * stack.width * value + (2 * stack.width * given.stream if whole and stack.upcast else 0)
+    read = learns * 2 * stack.width * value + (2 * stack.width * given.stream if whole and stack.upcast else 0)
     # a mask keeps sdpa from sharing keys and values among heads, so that they are repeated (sdpa_attention.py), and
     # stands beside each layer's in the dtype of the values (torch turns it from bool)
     masked = stack.span is None and given.padded
@@ -137,7 +139,7 @@ def _base(stack: Stack, given: Pass, whole: bool) -> int:
     if given.eager:
         reach = given.longest if stack.span is None else stack.span
         attention += stack.heads * reach * (FLOAT32 + (value if value != FLOAT32 else 0))
-    inner = 4 if stack.gated else 1 + whole  # gate, its activation, up, and the product of the two
+    inner = 3 + learns if stack.gated else 1 + whole  # gate, its activation, up, and the product of the two
     return norms + read + attention + inner * stack.inner * value
 
 
@@ -161,9 +163,10 @@ def _trained(thinker: nn.Module) -> Iterator[Tensor]:
 
 
 def _factored(parameter: Tensor) -> int:
+    """Bytes of Adafactor's second moment, and of the mean square of the parameter that transformers' keeps with it."""
     if parameter.dim() < 2:
-        return FLOAT32 * parameter.numel()
-    return FLOAT32 * (parameter[..., 0].numel() + parameter[..., 0, :].numel())
+        return FLOAT32 * (parameter.numel() + 1)
+    return FLOAT32 * (parameter[..., 0].numel() + parameter[..., 0, :].numel() + 1)
 
 
 def _adapted(thinker: nn.Module, parts: Mapping[str, str]) -> dict[str, list[BaseTunerLayer]]:
