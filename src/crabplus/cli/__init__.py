@@ -15,7 +15,8 @@ app = typer.Typer(
     help="One audio-visual language model for many tasks: what is heard and seen, when, and where.",
 )  # fmt: skip
 for _command in (
-    model.demo, model.ask, predict.predict, predict.evaluate, data.annotate, data.export, training.train,
+    model.demo, model.ask, training.train, training.estimate, predict.predict, predict.evaluate, data.annotate,
+    data.export,
 ):  # fmt: skip
     app.command()(_command)
 app.add_typer(data.build_app, name="build")

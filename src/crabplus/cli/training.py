@@ -1,4 +1,4 @@
-"""Commands about training: train."""
+"""Commands about training: train, estimate."""
 
 from pathlib import Path
 from typing import Annotated
@@ -42,3 +42,32 @@ def train(
         if first:
             picture, page = write_curves(Path(settings.out))
             typer.echo(f"trained: {final}\nsummary: {page}\ncurves: {picture}")
+
+
+def estimate(
+    config: Annotated[Path, typer.Argument(help="Settings (YAML), such as configs/tiny.yaml.")],
+    changes: Annotated[list[str] | None, typer.Argument(help="Changes, such as adapter.r=16.")] = None,
+    steps: Annotated[int, typer.Option(min=0, help="Steps to measure; 0 needs no weights.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell what a training run will take: tokens, parameters, memory, time. Nothing is written into its folder."""
+    with clear_errors():
+        import json
+
+        from accelerate import PartialState
+        from rich.console import Console
+
+        from crabplus.config import load_config
+        from crabplus.report.estimate import estimate_tables
+        from crabplus.train import check as plan_of
+        from crabplus.train.estimate import estimate as estimate_of
+
+        settings = load_config(config, changes or ())
+        take_plugin(Path(settings.plugin) if settings.plugin else None)
+        quiet = (lambda items, heading, total: items) if as_json else track
+        made = estimate_of(plan_of(settings, quiet, save=False), steps).as_dict()
+        if PartialState().is_main_process:
+            if as_json:
+                typer.echo(json.dumps(made, ensure_ascii=False))
+            else:
+                Console().print(estimate_tables(made))

@@ -11,9 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoConfig, Qwen2_5OmniProcessor, Qwen2_5OmniThinkerForConditionalGeneration
+from transformers import (
+    AutoConfig,
+    Qwen2_5OmniProcessor,
+    Qwen2_5OmniThinkerConfig,
+    Qwen2_5OmniThinkerForConditionalGeneration,
+)
 
 from crabplus.models.source import MediaSource
+from crabplus.models.stack import Stack
 from crabplus.schema import Message, Part
 
 MODEL_TYPES = ("qwen2_5_omni", "qwen2_5_omni_thinker")
@@ -325,8 +331,19 @@ def _seconds(media: Any, unknown: float) -> float:
 
 
 def load_encoder(name_or_path: str | Path, size: tuple[int, int]) -> Qwen25OmniEncoder:
-    """The processor alone."""
-    return Qwen25OmniEncoder(Qwen2_5OmniProcessor.from_pretrained(name_or_path), size)
+    """The processor alone.
+
+    Raises:
+        ValueError: it cannot be loaded; says which files it takes.
+    """
+    try:
+        return Qwen25OmniEncoder(Qwen2_5OmniProcessor.from_pretrained(name_or_path), size)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{name_or_path}: its processor cannot be loaded; a folder holds beside config.json processor_config.json "
+            "(or preprocessor_config.json), tokenizer.json, tokenizer_config.json and chat_template.jinja (or .json): "
+            f"{str(error).splitlines()[0]}"
+        ) from error
 
 
 def skeleton(name_or_path: str | Path) -> Any:
@@ -334,6 +351,28 @@ def skeleton(name_or_path: str | Path) -> Any:
     config = AutoConfig.from_pretrained(name_or_path)
     with torch.device("meta"):
         return Qwen2_5OmniThinkerForConditionalGeneration(getattr(config, "thinker_config", config))
+
+
+def saved_dtype(name_or_path: str | Path) -> torch.dtype | None:
+    """The dtype that ``auto`` loads, as config.json has it; None: it names none."""
+    found = Qwen2_5OmniThinkerConfig.from_pretrained(name_or_path).dtype
+    return getattr(torch, found) if isinstance(found, str) else found
+
+
+def stacks(config: Any, size: tuple[int, int]) -> tuple[Stack, ...]:
+    """The transformers of a thinker with this config, for pictures of ``size`` (width, height) pixels."""
+    text, eye, ear = config.text_config, config.vision_config, config.audio_config
+    heads, seeing, hearing = text.num_attention_heads, eye.num_heads, ear.encoder_attention_heads
+    return (
+        Stack("language", ("text", "target", *MEDIA), 1, text.num_hidden_layers, text.hidden_size,
+              text.intermediate_size, heads, text.num_key_value_heads, text.hidden_size // heads, True, True),
+        Stack("vision", ("image", "video"), eye.spatial_merge_size**2, eye.depth, eye.hidden_size,
+              eye.intermediate_size, seeing, seeing, eye.hidden_size // seeing, True, True,
+              (size[0] // eye.patch_size) * (size[1] // eye.patch_size)),
+        # its last step joins two rows; a chunk of 2 n_window mel frames is n_window rows, which see each other
+        Stack("audio", ("audio",), 2, ear.encoder_layers, ear.d_model, ear.encoder_ffn_dim, hearing, hearing,
+              ear.d_model // hearing, False, False, ear.n_window),
+    )  # fmt: skip
 
 
 load = Qwen25Omni.load

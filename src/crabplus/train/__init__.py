@@ -3,10 +3,12 @@
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
 
 from crabplus.config import ConfigError, TrainConfig
@@ -45,18 +47,15 @@ def train(
         ConfigError: the folder holds another run.
     """
     config, out = plan.config, Path(plan.config.out)
-    begin(out, config, fresh)
+    state = PartialState()
+    if state.is_main_process:
+        begin(out, config, fresh)
+    state.wait_for_everyone()
     final = out / "final"
     if final.is_dir():
         return final
-    model = load_model(config.model, plan.pack.size, dtype=config.dtype, attention=config.attention)
-    set_seed(config.seed)  # the adapter starts from random numbers
-    prepare(model, config.adapter, config.trained)
     source = source_of(config)
-    data = TrainingData(
-        model.encoder, WithSource(plan.samples, source), plan.pack, config.data.reasoning, config.data.paraphrases,
-        config.data.unreadable,
-    )  # fmt: skip
+    model, data = load(plan, source)
     judge = FolderJudge(plan, source) if config.evaluation else None
     if plan.arguments.process_index == 0:
         record.write_config(out, config)
@@ -67,25 +66,43 @@ def train(
     )  # fmt: skip
 
 
+def load(plan: Plan, source: MediaSource) -> tuple[Any, TrainingData]:
+    """The model with what is trained of it, and what it learns from.
+
+    Raises:
+        OSError: the weights cannot be loaded.
+    """
+    config = plan.config
+    model = load_model(config.model, plan.pack.size, dtype=config.dtype, attention=config.attention)
+    set_seed(config.seed)  # the adapter starts from random numbers
+    prepare(model, config.adapter, config.trained)
+    data = TrainingData(
+        model.encoder, WithSource(plan.samples, source), plan.pack, config.data.reasoning, config.data.paraphrases,
+        config.data.unreadable,
+    )  # fmt: skip
+    return model, data
+
+
 def fit(
     model: Any, data: TrainingData, sampler: MixtureSampler, out: Path, arguments: TrainingArguments, *,
     keys: Sequence[str], judge: Judge | None = None, optimizer: Callable[[Any], Any] | None = None,
-    callbacks: Sequence[TrainerCallback] = (),
+    callbacks: Sequence[TrainerCallback] = (), save: bool = True,
 ) -> Path:  # fmt: skip
     """Train what of ``model`` is set to be trained, and save it into ``out/final``; goes on from the last checkpoint.
 
     Args:
         model: a loaded model; data, sampler: what is learned, and in which batches; keys: task keys that occur.
-        out: folder of the run; arguments: whose ``output_dir`` is ``out/checkpoints``; the rest as for :func:`train`.
+        out: folder of the run; arguments: whose ``output_dir`` is ``out/checkpoints``; save: at the end.
+        judge, optimizer, callbacks: as for :class:`~crabplus.train.trainer.MixtureTrainer`.
     """
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out / "tensorboard"))
     model.run_every_tower()
     made = optimizer(model.thinker) if optimizer else None
     families = {key: get_task(key).family for key in keys}
-    trainer = MixtureTrainer(
-        model, data, sampler, out, families, judge, args=arguments, optimizers=(made, None),
-        callbacks=[LogFile(out / "log.jsonl"), *callbacks],
-    )  # fmt: skip
+    with _tensorboard(out):
+        trainer = MixtureTrainer(
+            model, data, sampler, out, families, judge, args=arguments, optimizers=(made, None),
+            callbacks=[LogFile(out / "log.jsonl"), *callbacks],
+        )  # fmt: skip
     if arguments.fsdp and not trainer.is_fsdp_enabled:
         raise ConfigError(
             "arguments.fsdp: accelerate divides a model among GPUs alone, in several processes; leave it out"
@@ -95,7 +112,7 @@ def fit(
     model.thinker.train()
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     model.thinker.eval()
-    return _save(trainer, model, out)
+    return _save(trainer, model, out) if save else out
 
 
 def begin(out: Path, config: TrainConfig, fresh: bool) -> None:
@@ -118,6 +135,18 @@ def source_of(config: TrainConfig) -> MediaSource:
     from crabplus.models.source import CachedFiles
 
     return CachedFiles(config.data.folder, MediaCache(config.cache.folder, int(config.cache.gib * 2**30)))
+
+
+@contextmanager
+def _tensorboard(out: Path) -> Iterator[None]:
+    """While open, a trainer that is made logs into the folder of the run, unless the user's environment says where."""
+    name = "TENSORBOARD_LOGGING_DIR"
+    given = os.environ.setdefault(name, str(out / "tensorboard"))
+    try:
+        yield
+    finally:
+        if given == str(out / "tensorboard"):
+            del os.environ[name]
 
 
 def _last_checkpoint(trainer: MixtureTrainer, folder: Path) -> Path | None:

@@ -19,15 +19,19 @@ from crabplus.train.judge import mean_relative
 from crabplus.train.plan import Plan
 
 
-def check(config: TrainConfig, track: Track, fresh: bool = False) -> Plan:
-    """Check everything, from the cheapest to the dearest; ``fresh``: whatever the folder of the run holds will go.
+def check(config: TrainConfig, track: Track, fresh: bool = False, save: bool = True) -> Plan:
+    """Check everything, from the cheapest to the dearest.
+
+    Args:
+        fresh: whatever the folder of the run holds will go.
+        save: whether the look at the samples is saved in that folder, so that the next is quick; else it is left alone.
 
     Raises:
         ConfigError, ValueError, OSError: what is wrong, and what to do.
     """
     check_processes()
     _check_names(config)
-    if not fresh:
+    if save and not fresh:
         record.check_same(Path(config.out), config)
     if config.adapter.start:
         check_start(config.adapter.start)
@@ -40,7 +44,7 @@ def check(config: TrainConfig, track: Track, fresh: bool = False) -> Plan:
     share, draws = _mixture(config, samples.sizes, batch_of(arguments))
     encoder = load_encoder(config.model, pack.size)
     hashes = fingerprint(config.data.folder, config.data.keys, config.data.split)
-    found = _scan(config, encoder, samples, pack, hashes, track)
+    found = _scan(config, encoder, samples, pack, hashes, track, save)
     return Plan(config, arguments, pack, encoder, samples, found, draws, share, hashes, judged, trained)
 
 
@@ -100,7 +104,7 @@ def _judged(config: TrainConfig) -> list[Sample]:
     return samples
 
 
-class _Skeleton:
+class Skeleton:
     """A model without weights, on which an adapter is tried."""
 
     def __init__(self, name: str, attention: str) -> None:
@@ -116,7 +120,7 @@ def _trained(config: TrainConfig) -> dict[str, Any]:
     """Adapted layers and trained parameters, tried on a model without weights."""
     import torch
 
-    model = _Skeleton(config.model, config.attention)
+    model = Skeleton(config.model, config.attention)
     with torch.device("meta"):
         prepare(model, config.adapter, config.trained, weights=False)
     made = summary(model)
@@ -142,7 +146,7 @@ def _mixture(config: TrainConfig, sizes: dict[str, int], batch: int) -> tuple[di
 
 
 def _scan(
-    config: TrainConfig, encoder: Any, samples: Folder, pack: Pack, hashes: dict[str, str], track: Track
+    config: TrainConfig, encoder: Any, samples: Folder, pack: Pack, hashes: dict[str, str], track: Track, save: bool
 ) -> Scan:  # fmt: skip
     """A look at all samples, or the one that was saved in the run folder."""
     from accelerate import PartialState
@@ -153,6 +157,7 @@ def _scan(
         found = load_scan(path, mark)
         if found is None:
             found = scan(encoder, samples, data.folder, pack, data.reasoning != "off", data.longest, track)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_scan(path, found, mark)
+            if save:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save_scan(path, found, mark)
     return found
