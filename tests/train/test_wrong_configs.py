@@ -152,7 +152,7 @@ OF_SETTINGS = {
     "training argument of a list": (["arguments.lr_scheduler_type=cosin"], ["cosin", "'cosine'"]),
     "checkpoints that fall beside the evaluations": (
         ["evaluation.every=4", "arguments.save_steps=6"],
-        ["6", "multiple", "4"],
+        ["arguments.save_steps", "every 4 steps", "load_best_model_at_end"],
     ),
     "place for the curves that is not installed": (["arguments.report_to=wandb"], ["arguments.report_to", "wandb"]),
 }
