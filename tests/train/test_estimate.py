@@ -3,6 +3,7 @@
 import json
 import shutil
 import weakref
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -217,6 +218,31 @@ def test_layer_made_anew_is_one_of_those_kept_otherwise(plan_of, tmp_path):
     plain = kept(plan_of("adapter.targets=language-model-only"), tmp_path)
     checkpointed = plan_of("adapter.targets=language-model-only", "arguments.activation_checkpointing=true")
     assert 0.7 < 4 * estimate(checkpointed, 0).memory["by_part"]["made anew"] / plain < 1.4  # it has four layers
+
+
+class Two:
+    """Training arguments as one of two processes has them."""
+
+    world_size = 2
+
+    def __init__(self, arguments):
+        self.arguments = arguments
+
+    def __getattr__(self, name):
+        return getattr(self.arguments, name)
+
+
+@pytest.mark.parametrize(("sharded", "divided"), [("false", 1), ("true", 2)])
+def test_several_processes(plan_of, monkeypatch, sharded, divided):
+    """With DDP each process holds everything; FSDP divides all but the activations."""
+    plan = plan_of("arguments.per_device_train_batch_size=2")
+    alone = estimate(plan, 0).memory
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", sharded)
+    made = estimate(replace(plan, arguments=Two(plan.arguments)), 0)
+    for what in ("weights", "gradients", "optimiser"):
+        assert made.memory[what] == -(-alone[what] // divided)
+    assert made.memory["activations"] == alone["activations"]
+    assert made.processes == 2 and len(made.notes) == 1
 
 
 def test_dtype_of_a_whole_model(tmp_path):

@@ -176,7 +176,7 @@ def measure(plan: Plan, steps: int) -> dict[str, Any]:
         except OSError as error:
             raise ConfigError(
                 f"model: the weights of {plan.config.model} cannot be loaded, so no step can be measured; "
-                f"without --steps (--steps 0) all else is told: {str(error).splitlines()[0]}"
+                f"with --steps 0 all else is told: {str(error).splitlines()[0]}"
             ) from error
         clock = _Clock()
         fit(
