@@ -26,9 +26,7 @@ REASONING = r"[^<\x00]*"  # the first < begins the answer
 RESERVE = 64  # tokens, at most, that are kept for the answer; never more than a third of all
 SPARE = 8  # characters by which the shortest rest may be longer than it seems: what a box looks ahead for
 TRIED = 32  # tokens that are sorted first
-_PIECE = re.compile(
-    r"(?P<sign>\(\?(?:[:=!])|[()|?*+]|\{\d+(?:,\d+)?\})|(?P<atom>\\.|\[\^?(?:\\.|[^\]\\])+\]|.)", re.DOTALL
-)
+_PARTS = re.compile(r"(?P<sign>\(\?[:=]|[()|?*+]|\{\d+(?:,\d+)?\})|\\.|\[\^?(?:\\.|[^\]\\])+\]|.", re.DOTALL)
 
 
 def forms_of(sample: Sample, pack: Pack, reasoning: bool, constrain: bool) -> re.Pattern[str] | None:
@@ -42,16 +40,15 @@ def forms_of(sample: Sample, pack: Pack, reasoning: bool, constrain: bool) -> re
     task = get_task(sample.task)
     if constrain:
         return re.compile((REASONING if reasoning else r"\s??") + task.form(sample, pack))
-    if reasoning or not task.opening(sample):
-        return None
-    return re.compile(rf"\s??(?:{'|'.join(task.opening(sample))})[\s\S]*?")
+    opening = "|".join(task.opening(sample))
+    return None if reasoning or not opening else re.compile(rf"\s??(?:{opening})[\s\S]*?")
 
 
 class Constraint(LogitsProcessor):
     """Leaves each row the best of the tokens that it may take; for greedy decoding, as nothing else is left to sample.
 
     Args:
-        patterns: of the whole generated text of each row, None for a free one.
+        patterns: of the whole generated text of each row, None for a free one; see :mod:`crabplus.tasks.forms`.
         tokenizer: of the model; width: tokens of the padded prompt; stops: tokens that end a text.
         limit: tokens that are generated at most.
     """
@@ -78,44 +75,49 @@ class _Row:
 
     def __init__(self, pattern: re.Pattern[str], tokenizer: Any, stops: frozenset[int], limit: int) -> None:
         self.pattern, self.tokenizer, self.stops, self.limit = pattern, tokenizer, stops, limit
-        self.reasons = pattern.pattern.startswith(REASONING)
-        form = pattern.pattern.removeprefix(REASONING)
-        self.open = re.compile(f"{REASONING if self.reasons else ''}(?:{_opened(form)})(?={ANY})")
-        added = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-        self.barred = added | set(tokenizer.all_special_ids)
-        self.named = [char for char in dict.fromkeys(pattern.pattern) if ord(char) > 127]
+        reasoning = REASONING if pattern.pattern.startswith(REASONING) else ""
+        self.reserve = min(RESERVE, limit // 3) if reasoning else 0
+        self.open = re.compile(f"{reasoning}(?:{_opened(pattern.pattern.removeprefix(REASONING))})(?={ANY})")
+        parts = dict.fromkeys(part[0] for part in _PARTS.finditer(pattern.pattern))
+        self.named = [char for char in parts if char[0] > "\x7f"]
         self.rest: list[int] = []  # tokens that come whatever the model would rather say
 
     def choose(self, ids: list[int], scores: Any) -> int:
         text, left = self.decode(ids), self.limit - len(ids)
         if not self.rest and self.wants(ids, text) <= left - SPARE:
-            late = self.reasons and "<" not in text and left <= min(RESERVE, self.limit // 3)
-            found = (token for token in _ranked(scores) if self.takes(ids, text, token, left - 1 - SPARE, late))
-            if (best := next(found, None)) is not None:
-                return best
-        self.rest = self.rest or self.tokenizer.encode(self.shortest(text), add_special_tokens=False)
+            for token in self.ranked(text, scores, begin="<" not in text and left <= self.reserve):
+                if token in self.stops or self.wants([*ids, token], self.decode([*ids, token])) < left - SPARE:
+                    return token
+        if not self.rest:
+            start, parts = min(self.ends(ids, text), key=lambda end: self.missing(end[0]))
+            self.rest = [*parts, *self.encode(self.shortest(start))]
         return self.rest.pop(0) if self.rest else min(self.stops)
 
-    def takes(self, ids: list[int], text: str, token: int, room: int, late: bool) -> bool:
-        """Whether a token may come next; where it is ``late`` only one that begins the answer."""
-        if token in self.stops:
-            return bool(self.pattern.fullmatch(text))
-        if token in self.barred or token >= len(self.tokenizer):
-            return False
-        longer = self.decode([*ids, token])
-        return not (late and "<" not in longer) and self.wants([*ids, token], longer) <= room
+    def ranked(self, text: str, scores: Any, begin: bool) -> Iterator[int]:
+        """Tokens that may follow, judged by their first character, the best first; ``begin``: the answer, now."""
+        follows = cache(lambda char: char == HALF or text.endswith(HALF) or self.missing(text + char) < inf)
+        for count in (TRIED, len(scores)):
+            for token in scores.topk(min(count, len(scores))).indices.tolist():
+                piece = _piece(self.tokenizer, token)
+                if token in self.stops:
+                    fits = self.pattern.fullmatch(text)
+                else:
+                    fits = piece and ("<" in piece or not begin) and follows(piece[0])
+                if fits:
+                    yield token
 
     def wants(self, ids: list[int], text: str) -> float:
         """Characters that have to follow a text at the least; infinite where it can never match."""
-        wanted = self.missing(text)
-        if wanted < inf or not text.endswith(HALF):
-            return wanted
-        start = text.rstrip(HALF)  # the half character may be one that the pattern names
-        for char in self.named:
-            parts = self.tokenizer.encode(char, add_special_tokens=False)
-            if start + char in (self.decode([*ids, *parts[n:]]) for n in range(1, len(parts))):
-                wanted = min(wanted, self.missing(start + char) + len(parts))
-        return wanted
+        return min(self.missing(start) + len(parts) for start, parts in self.ends(ids, text))
+
+    def ends(self, ids: list[int], text: str) -> Iterator[tuple[str, list[int]]]:
+        """The text; if it ends in half a character, also with each of the pattern's, and the tokens that lack."""
+        yield text, []
+        for char in self.named if text.endswith(HALF) else ():
+            parts = self.encode(char)
+            for n in range(1, len(parts)):
+                if self.decode([*ids, *parts[n:]]) == text[:-1] + char:
+                    yield text[:-1] + char, parts[n:]
 
     def missing(self, text: str) -> float:
         found = None if ANY in text else self.open.match(text + FAR)
@@ -128,22 +130,21 @@ class _Row:
             rest += min(letters, key=lambda letter: self.missing(text + rest + letter))
         return rest
 
+    def encode(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
     def decode(self, ids: list[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=True))
 
 
-def _ranked(scores: Any) -> Iterator[int]:
-    """Tokens, the best first."""
-    yield from scores.topk(min(TRIED, len(scores))).indices.tolist()
-    yield from scores.argsort(descending=True)[TRIED:].tolist()
+@cache
+def _piece(tokenizer: Any, token: int) -> str:
+    """What a token adds to a text; nothing if it is special, or only a place in the model's head."""
+    before = tokenizer.encode("x", add_special_tokens=False)
+    return str(tokenizer.decode([*before, token], skip_special_tokens=True)[1:])
 
 
 @lru_cache(maxsize=64)
 def _opened(pattern: str) -> str:
     """The pattern with ANY as good as each character that it wants."""
-    return _PIECE.sub(lambda piece: piece["sign"] or _or_any(piece["atom"]), pattern)
-
-
-@cache
-def _or_any(atom: str) -> str:
-    return atom if re.fullmatch(atom, ANY) else f"(?:{atom}|{ANY})"
+    return _PARTS.sub(lambda p: p[0] if p["sign"] or re.fullmatch(p[0], ANY) else f"(?:{p[0]}|{ANY})", pattern)

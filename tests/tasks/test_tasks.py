@@ -66,6 +66,25 @@ def test_paraphrase_is_fixed_by_the_sample():
     assert TINY.instruction("ave", "7") == TINY.instruction("ave", "7")
 
 
+def test_another_draw_may_give_another_paraphrase():
+    texts = TINY.keys["ave"].instructions
+    assert [texts.index(TINY.instruction("ave", str(n))) for n in range(10)] == [0, 0, 0, 0, 1, 1, 1, 1, 0, 0]
+    assert {TINY.instruction("ave", "7", draw) for draw in range(20)} == set(texts)
+    assert TINY.instruction("ave", "7", 3) == TINY.instruction("ave", "7", 3)
+    asked = {get_task("ave").prompt(SAMPLES["ave"], TINY, draw=draw)[-1].parts[-1].text for draw in range(20)}
+    assert asked == set(texts)
+
+
+@pytest.mark.parametrize("key", SAMPLES)
+def test_a_prompt_without_reasoning_says_so(key):
+    pack = PACK[key].model_copy(update={"direct": "Answer at once."})
+    asked, bare = (get_task(key).prompt(SAMPLES[key], pack, reasoning) for reasoning in (True, False))
+    assert asked == get_task(key).prompt(SAMPLES[key], PACK[key])
+    assert bare[:-1] == asked[:-1] and bare[-1].parts[:-1] == asked[-1].parts[:-1]
+    assert bare[-1].parts[-1].text == f"{asked[-1].parts[-1].text} Answer at once."
+    assert default_pack().direct
+
+
 def test_no_answer_says_why():
     parsed = get_task("ave").read("It barks.", SAMPLES["ave"], TINY)
     assert parsed.answer is None and "<event>" in (parsed.reason or "")

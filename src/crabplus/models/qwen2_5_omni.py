@@ -340,13 +340,8 @@ def load_encoder(name_or_path: str | Path, size: tuple[int, int]) -> Qwen25OmniE
         return Qwen25OmniEncoder(Qwen2_5OmniProcessor.from_pretrained(name_or_path), size)
     except (OSError, ValueError) as error:
         raise ValueError(
-<<<<<<< HEAD
-            f"{name_or_path}: its processor cannot be loaded; a folder holds beside config.json processor_config.json "
-            "(or preprocessor_config.json), tokenizer.json, tokenizer_config.json and chat_template.jinja (or .json): "
-=======
             f"{name_or_path}: its processor cannot be loaded. Beside config.json belong processor_config.json (or "
             "preprocessor_config.json), tokenizer.json, tokenizer_config.json and chat_template.jinja (or .json): "
->>>>>>> cad3d6a7fcdcea96ba475cfed315c25ae6fe768c
             f"{str(error).splitlines()[0]}"
         ) from error
 
