@@ -100,9 +100,9 @@ class _Row:
             for token in scores.topk(min(count, len(scores))).indices.tolist():
                 piece = _piece(self.tokenizer, token)
                 if token in self.stops:
-                    fits = self.pattern.fullmatch(text)
+                    fits = bool(self.pattern.fullmatch(text))
                 else:
-                    fits = piece and ("<" in piece or not begin) and follows(piece[0])
+                    fits = bool(piece) and ("<" in piece or not begin) and follows(piece[0])
                 if fits:
                     yield token
 
