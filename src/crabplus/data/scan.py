@@ -17,6 +17,12 @@ from crabplus.tasks import Pack, get_task
 Track = Callable[[Iterable[Any], str, int], Iterable[Any]]
 """Passes an iterable on while it shows progress under a heading, out of a total."""
 
+
+def untracked(items: Iterable[Any], heading: str, total: int) -> Iterable[Any]:
+    """Shows nothing."""
+    return items
+
+
 TOKENS = ("text", "target", "image", "video", "audio")
 SENSES = ("picture", "film", "sound")
 _SHOWN = 3  # problems that are told one by one

@@ -7,7 +7,7 @@ from typing import Any
 from crabplus.config import ConfigError, TrainConfig
 from crabplus.data import Folder, pack_for
 from crabplus.data.mixture import draws_of, shares
-from crabplus.data.scan import Scan, Track, fingerprint, load_scan, mark_of, save_scan, scan
+from crabplus.data.scan import Scan, Track, fingerprint, load_scan, mark_of, save_scan, scan, untracked
 from crabplus.evaluate import evaluate
 from crabplus.models import family_of, load_encoder, load_skeleton
 from crabplus.schema import Sample
@@ -19,11 +19,11 @@ from crabplus.train.judge import mean_relative
 from crabplus.train.plan import Plan
 
 
-def check(config: TrainConfig, track: Track, fresh: bool = False, save: bool = True) -> Plan:
+def check(config: TrainConfig, track: Track = untracked, fresh: bool = False, save: bool = True) -> Plan:
     """Check everything, from the cheapest to the dearest.
 
     Args:
-        fresh: whatever the folder of the run holds will go.
+        track: shows progress; fresh: whatever the folder of the run holds will go.
         save: whether the look at the samples is saved in that folder, so that the next is quick; else it is left alone.
 
     Raises:
