@@ -1,6 +1,7 @@
 """Short runs of the tiny model: what is trained, what a step is, and that a run goes on to the same result."""
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from crabplus.data import Collator, TrainingData, WithSource
 from crabplus.data.mixture import Draw
 from crabplus.models import load_model
 from crabplus.models.source import Files
-from crabplus.train import check, train
+from crabplus.train import check, source_of, train
 from short_runs import KEYS, losses, quiet, settings
 
 
@@ -235,6 +236,14 @@ def test_every_tower_runs_whatever_a_batch_holds() -> None:
     assert all(not grad.any() for grad in towers if grad is not None)
     model.thinker.eval()
     torch.testing.assert_close(model.thinker(input_ids=ids).logits, bare)
+
+
+def test_the_data_travel_to_other_processes_without_the_model(clips: Path, tmp_path: Path) -> None:
+    plan = check(settings(tmp_path, clips, cache={"folder": str(tmp_path / "cache"), "gib": 0.1}), quiet)
+    data = TrainingData(plan.encoder, WithSource(plan.samples, source_of(plan.config)), plan.pack)
+    packed = pickle.dumps(data)
+    assert len(packed) < 1_000_000  # the weights alone have 13 MB
+    assert torch.equal(pickle.loads(packed)[Draw(3, 0)]["input_ids"], data[Draw(3, 0)]["input_ids"])
 
 
 def test_wordings_and_reasoning_change_with_the_epoch(clips: Path) -> None:
