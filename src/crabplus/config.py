@@ -73,7 +73,10 @@ class AdapterSettings(Settings):
             raise ValueError(f"kind none has no adapter, so {', '.join(sorted(given))} mean nothing: leave them out")
         if self.start and (given or self.kind == "none"):
             what = ", ".join(sorted(given)) or "kind none"
-            raise ValueError(f"start takes an adapter as it is, which excludes {what}: leave one of the two out")
+            raise ValueError(
+                f"start takes an adapter as it is, which excludes {what}; where a file sets these, write "
+                "'adapter={start: FOLDER}'"
+            )
         return self
 
 

@@ -99,8 +99,8 @@ def _mismatches(asked: Mapping[Name, Sample], said: Mapping[Name, Prediction]) -
 def _check(sample: Sample) -> None:
     if sample.answer is None:
         raise EvaluationError(
-            f"{sample.task}: sample {sample.id!r} has no true answer to compare with; where the published file holds "
-            f"none, build the split from the original files: crabplus build {sample.task}"
+            f"{sample.task}: sample {sample.id!r} has no true answer to compare with; give it one, leave it out, or, "
+            f"where the published file has none, build the split from the original files: crabplus build {sample.task}"
         )
     try:
         get_task(sample.task).check(sample)

@@ -27,7 +27,9 @@ _LOG = logging.getLogger("crabplus")
 def check_adapter(path: str | Path) -> None:
     """Raise a ValueError if a folder holds no adapter."""
     if not (Path(path) / "adapter_config.json").is_file():
-        raise ValueError(f"{path}: no adapter_config.json in there; name the folder that training wrote")
+        inside = Path(path) / "final"
+        named = inside if (inside / "adapter_config.json").is_file() else "the folder final that training wrote"
+        raise ValueError(f"{path}: no adapter_config.json in there; name {named}")
 
 
 def load_adapter(model: Any, path: str | Path) -> Any:

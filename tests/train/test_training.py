@@ -155,7 +155,7 @@ def test_scores_while_training_choose_the_best_checkpoint(clips: Path, tmp_path:
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     scores = {row["step"]: row for row in rows if "eval_mean_relative" in row}
     assert set(scores) == {2, 4, 6, 8} and all(f"eval_{key}" in scores[2] for key in KEYS)
-    best = max(scores, key=lambda step: (scores[step]["eval_mean_relative"], -step))
+    best = max(scores, key=lambda step: (scores[step]["eval_mean_relative"], step))  # of equal ones the later
     chosen = tmp_path / "checkpoints" / f"checkpoint-{best}" / "adapter_model.safetensors"
     kept, final = load_file(chosen), weights(tmp_path)
     assert all(np.array_equal(kept[name], final[name]) for name in final)

@@ -41,7 +41,18 @@ def train(
             bar.stop()
         if first:
             picture, page = write_curves(Path(settings.out))
-            typer.echo(f"trained: {final}\nsummary: {page}\ncurves: {picture}")
+            typer.echo(f"trained: {final}, {_which(final)}\nsummary: {page}\ncurves: {picture}")
+
+
+def _which(final: Path) -> str:
+    """After which step a folder was saved, and why."""
+    import json
+
+    from crabplus.train import STEP
+
+    told = json.loads((final / STEP).read_text(encoding="utf-8"))
+    best = told["mean_relative"]
+    return f"after step {told['step']} of {told['of']}" + (f", the best ({best:.3f})" if best is not None else "")
 
 
 def estimate(

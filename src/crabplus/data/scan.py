@@ -57,9 +57,9 @@ class Scan:
 
 def scan(
     encoder: Any, samples: Sequence[Sample], root: str | Path, pack: Pack, reasoning: bool, longest: int | None,
-    track: Track,
+    track: Track, lost: bool = False,
 ) -> Scan:  # fmt: skip
-    """Look at all samples; no media file is opened.
+    """Look at all samples; no media file is opened. With ``lost`` files that are not there are no problem.
 
     Raises:
         DataError: samples without answer, with an answer that cannot be written, with missing files, or that are longer
@@ -73,7 +73,7 @@ def scan(
         sizes[sample.task] = sizes.get(sample.task, 0) + 1
         for sense in _lacks(sample):
             lacking.setdefault(sample.task, dict.fromkeys(SENSES, 0))[sense] += 1
-        problem = _missing_file(sample, Path(root), files)
+        problem = None if lost else _missing_file(sample, Path(root), files)
         if problem is None:
             rows[number], problem = _count(encoder, sample, pack, reasoning)
         if problem is None and longest and rows[number].sum() > longest:

@@ -14,7 +14,7 @@ Series = dict[str, Points]
 """By name, (step, value), steps ascending."""
 
 MEAN = "eval_mean_relative"
-_NO_SCORES = ("eval_loss", "eval_runtime", "eval_samples_per_second", "eval_steps_per_second",
+_NO_SCORES = ("eval_unparsable", "eval_loss", "eval_runtime", "eval_samples_per_second", "eval_steps_per_second",
               "eval_model_preparation_time")  # fmt: skip
 """What the trainer logs of an evaluation beside scores."""
 

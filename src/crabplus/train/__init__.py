@@ -1,5 +1,6 @@
 """Training: one task or nineteen, an adapter or the whole model, resumed to the same result."""
 
+import json
 import logging
 import os
 import shutil
@@ -27,6 +28,8 @@ from crabplus.train.trainer import Judge, MixtureTrainer
 
 __all__ = ["Plan", "check", "fit", "train"]
 
+STEP = "training.json"
+"""File in the folder of what was trained that says after which step it is."""
 logger = logging.getLogger(__name__)
 
 
@@ -53,6 +56,7 @@ def train(
     state.wait_for_everyone()
     final = out / "final"
     if final.is_dir():
+        logger.warning("%s is there: this run has ended, and nothing was done", final)
         return final
     source = source_of(config)
     model, data = load(plan, source)
@@ -166,6 +170,10 @@ def _save(trainer: MixtureTrainer, model: Any, out: Path) -> Path:
     shutil.rmtree(draft, ignore_errors=True)
     trainer.save_model(str(draft))
     if trainer.args.should_save:
+        state, best = trainer.state, trainer.args.load_best_model_at_end
+        step = state.best_global_step if best and state.best_global_step else state.global_step
+        told = {"step": step, "of": state.global_step, "mean_relative": state.best_metric if best else None}
+        (draft / STEP).write_text(json.dumps(told) + "\n", encoding="utf-8")
         (draft / "training_args.bin").unlink(missing_ok=True)
         if not hasattr(trainer.accelerator.unwrap_model(trainer.model), "peft_config"):
             model.processor.save_pretrained(draft)

@@ -41,6 +41,12 @@ def prepare(model: Any, settings: AdapterSettings, trained: tuple[str, ...], wei
         model.thinker = get_peft_model(model.thinker, config)
     except ValueError as error:
         raise ConfigError(f"adapter: {error}") from error
+    for part in settings.parts or ():
+        if not any(f".{model.parts[part]}." in f".{name}" for name in adapted_layers(model.thinker)):
+            raise ConfigError(
+                f"adapter.parts: none of the layers that adapter.targets names ({settings.targets}) is in {part}; the "
+                "preset as-published reaches language, vision and audio"
+            )
 
 
 def check_start(path: str | Path) -> None:

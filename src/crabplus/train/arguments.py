@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 from transformers import TrainingArguments
 
@@ -23,8 +24,6 @@ def check_processes() -> None:
     Raises:
         ConfigError: tells the command, or the reason.
     """
-    import torch
-
     if os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true":
         raise ConfigError(
             "DeepSpeed is refused: nothing here is proven with it, and under ZeRO-3 a process whose batch lacks a "
@@ -51,6 +50,9 @@ def arguments_of(config: TrainConfig) -> TrainingArguments:
             raise ConfigError(f"arguments.{name}: transformers has no such training argument{nearest(name, known)}")
     _check_types(config.arguments)
     given = {**DEFAULTS, **config.arguments}
+    if given.get("learning_rate", 1.0) <= 0:
+        raise ConfigError(f"arguments.learning_rate: a number above 0 wanted, got {given['learning_rate']}")
+    given.setdefault("dataloader_pin_memory", torch.cuda.is_available())
     _check_sharding(given, config)
     _set_checkpointing(given)
     if config.evaluation:

@@ -40,7 +40,7 @@ class FolderJudge:
         scores = evaluate(plan.judged, said, rounds=2)
         return {
             **{key: score.score for key, score in scores.items()},
-            "unparsable": float(sum(score.unparsable for score in scores.values())),
+            "unparsable": sum(score.unparsable for score in scores.values()) / len(plan.judged),
             "mean_relative": mean_relative(scores, settings.reference),
         }
 

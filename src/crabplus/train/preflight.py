@@ -31,8 +31,6 @@ def check(config: TrainConfig, track: Track = untracked, fresh: bool = False, sa
     """
     check_processes()
     _check_names(config)
-    if save and not fresh:
-        record.check_same(Path(config.out), config)
     if config.adapter.start:
         check_start(config.adapter.start)
     pack = pack_for(config.model, config.pack)
@@ -41,6 +39,8 @@ def check(config: TrainConfig, track: Track = untracked, fresh: bool = False, sa
     judged = _judged(config)
     arguments = arguments_of(config)
     trained = _trained(config)
+    if save and not fresh:
+        record.check_same(Path(config.out), config)
     share, draws = _mixture(config, samples.sizes, batch_of(arguments))
     encoder = load_encoder(config.model, pack.size)
     hashes = fingerprint(config.data.folder, config.data.keys, config.data.split)
@@ -152,11 +152,13 @@ def _scan(
     from accelerate import PartialState
 
     data, path = config.data, Path(config.out) / "samples.npz"
-    mark = mark_of(hashes, pack.digest, config.model, data.reasoning, data.longest, str(Path(data.folder).resolve()))
+    folder = str(Path(data.folder).resolve())
+    mark = mark_of(hashes, pack.digest, config.model, data.reasoning, data.longest, data.unreadable, folder)
     with PartialState().main_process_first():
         found = load_scan(path, mark)
         if found is None:
-            found = scan(encoder, samples, data.folder, pack, data.reasoning != "off", data.longest, track)
+            reasoned, lost = data.reasoning != "off", data.unreadable == "out"
+            found = scan(encoder, samples, data.folder, pack, reasoned, data.longest, track, lost)
             if save:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 save_scan(path, found, mark)

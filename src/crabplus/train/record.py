@@ -52,6 +52,8 @@ def check_same(out: Path, config: TrainConfig) -> bool:
                 "anew with --fresh"
             )
         return False
+    if not any((out / name).exists() for name in ("log.jsonl", "checkpoints", "final")):
+        return False  # it ended before it had learned anything
     before = _flat(_read_config(file))
     now = _flat(config.model_dump(mode="json"))
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))

@@ -124,6 +124,14 @@ class MixtureTrainer(Trainer):
         self._since, self._waited = time.perf_counter(), 0.0
         return metrics
 
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """See ``Trainer``; of equal scores the later one counts, for it has learned longer."""
+        best = super()._determine_best_metric(metrics, trial)
+        if not best and metrics.get("eval_mean_relative") == self.state.best_metric:
+            self.state.best_global_step = self.state.global_step
+            return True
+        return best
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """See ``Trainer``; older checkpoints go only when this one is sealed."""
         limit, self.args.save_total_limit = self.args.save_total_limit, None
