@@ -16,6 +16,12 @@ def config(**changes: object) -> TrainConfig:
     return make_config({**content, **changes})
 
 
+def begin(folder: Path) -> None:
+    """What a run that has made a step leaves."""
+    write_config(folder, config())
+    (folder / "log.jsonl").touch()
+
+
 def test_settings_come_back_as_they_were_resolved(tmp_path: Path) -> None:
     write_config(tmp_path, config())
     assert load_config(tmp_path / CONFIG) == config()
@@ -32,7 +38,7 @@ def test_every_kind_of_adapter_comes_back(tmp_path: Path, adapter: dict[str, obj
 
 def test_the_same_run_and_what_may_change_on_the_way(tmp_path: Path) -> None:
     assert check_same(tmp_path, config()) is False
-    write_config(tmp_path, config())
+    begin(tmp_path)
     assert check_same(tmp_path, config())
     assert check_same(tmp_path, config(cache={"folder": "cache"}))
     more = {"learning_rate": 1e-4, "save_steps": 9, "logging_steps": 1, "report_to": "none"}
@@ -52,10 +58,15 @@ def test_the_same_run_and_what_may_change_on_the_way(tmp_path: Path) -> None:
     ],
 )
 def test_another_run_is_told_by_the_setting(tmp_path: Path, changes: dict[str, object], words: str) -> None:
-    write_config(tmp_path, config())
+    begin(tmp_path)
     with pytest.raises(ConfigError, match="holds another run") as found:
         check_same(tmp_path, config(**changes))
     assert words in str(found.value) and "--fresh" in str(found.value)
+
+
+def test_a_run_that_ended_before_its_first_step_is_none(tmp_path: Path) -> None:
+    write_config(tmp_path, config())
+    assert check_same(tmp_path, config(seed=1)) is False
 
 
 def test_checkpoints_without_settings_belong_to_nobody(tmp_path: Path) -> None:
@@ -68,6 +79,7 @@ def test_checkpoints_without_settings_belong_to_nobody(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["[", "- a", "", "\0"])
 def test_a_damaged_record_is_told(tmp_path: Path, content: str) -> None:
+    begin(tmp_path)
     (tmp_path / CONFIG).write_text(content)
     with pytest.raises(ConfigError, match="is damaged"):
         check_same(tmp_path, config())

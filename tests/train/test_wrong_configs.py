@@ -97,7 +97,7 @@ OF_SETTINGS = {
     "unknown part trained whole": (["trained=[eyes]"], ["trained", "'eyes'", "vision"]),
     "part trained whole that has adapted layers": (["trained=[language]"], ["trained", "language", "adapter.parts"]),
     "start without an adapter": (["adapter.start=data"], ["adapter.start", "adapter_config.json", "name the folder"]),
-    "start and other settings": (["adapter.start=data", "adapter.r=4"], ["start", "r", "leave one of the two out"]),
+    "start and other settings": (["adapter.start=data", "adapter.r=4"], ["start", "r", "adapter={start: FOLDER}"]),
     "start and parts trained whole": (["adapter.start=data", "trained=[head]"], ["trained", "adapter.start"]),
     "start with kind none": (["adapter.start=data", "adapter.kind=none"], ["start", "kind none"]),
     "missing model folder": (["model=./nowhere"], ["./nowhere", "config.json", "'tiny'"]),
@@ -245,6 +245,7 @@ def run_of_an_unknown_config(data: Path) -> None:
 def damaged_record_of_the_run(data: Path) -> None:
     Path("run").mkdir()
     Path("run/config.yaml").write_text("[")
+    Path("run/log.jsonl").touch()
 
 
 # what is spoilt, what is changed, and what the message must hold
@@ -298,6 +299,7 @@ def test_a_folder_that_holds_another_run(settings: Path, monkeypatch: pytest.Mon
     with pytest.raises(EOFError):
         train(plan)
     crabplus.train.record.write_config(Path("run"), plan.config)
+    Path("run/log.jsonl").touch()
     told = message(settings, "adapter.r=8", "seed=3")
     holds(told, "out: ", "adapter.r was 4 and is 8", "seed was 0 and is 3", "--fresh")
     check(load_config(settings, ["adapter.r=4", "arguments.save_steps=7"]), quiet)  # may change on the way

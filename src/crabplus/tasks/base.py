@@ -140,12 +140,15 @@ class Task(ABC):
     def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
         """The answer in the text, or in words why there is none."""
 
-    @abstractmethod
     def form(self, sample: Sample, pack: Pack) -> str:
         """A regular expression of every whole answer to this sample, tags included; see :mod:`crabplus.tasks.forms`.
 
         Whatever it matches :meth:`find` reads as an answer.
+
+        Raises:
+            ValueError: the task does not say its form, which only constrained decoding needs.
         """
+        raise ValueError(f"{self.key}: its task does not say the form of its answers, so they cannot be constrained")
 
     def opening(self, sample: Sample) -> tuple[str, ...]:
         """The tags with which an answer may open; none where answers are without tags."""
