@@ -33,6 +33,7 @@ from crabplus.train.adapters import prepare  # noqa: E402
 from ilora import RESULTS, processor  # noqa: E402
 
 RATE = 1e-3
+LONG = 2  # samples in each of the many steps
 ADAPTER = {"r": 32, "alpha": 64, "heads": 3, "dropout": 0.1}
 
 
@@ -69,12 +70,12 @@ class Right:
         return self.encoder.collate(items, side="right")
 
 
-def config_of(data: Path, out: Path, options: Any, steps: int) -> Any:
+def config_of(data: Path, out: Path, options: Any, steps: int, batch: int) -> Any:
     return make_config({
         "out": str(out), "dtype": "float32", "data": {"folder": str(data), "keys": list(KEYS)}, "adapter": ADAPTER,
         "cache": {"folder": str(out / "cache"), "gib": 2},
         "arguments": {
-            "max_steps": steps, "per_device_train_batch_size": options.batch, "learning_rate": RATE, "use_cpu": True,
+            "max_steps": steps, "per_device_train_batch_size": batch, "learning_rate": RATE, "use_cpu": True,
             "logging_steps": 1, "save_strategy": "no", "report_to": "none", "dataloader_num_workers": options.workers,
             "dataloader_persistent_workers": options.workers > 0,
         },
@@ -121,7 +122,7 @@ def measure(options: Any, folder: Path) -> dict[str, Any]:
     data = folder / "data"
     count = sum(1 for _ in build(data, tuple(KEYS), "train", options.clips, seed=3000))
     per_epoch = count // options.batch
-    plan = check(config_of(data, folder / "short", options, per_epoch * options.epochs), quiet)
+    plan = check(config_of(data, folder / "short", options, per_epoch * options.epochs, options.batch), quiet)
     usual_rates = [count / seconds for seconds in usual(plan, data, options)]
     rows = ours(plan)
     epochs = [rows[n * per_epoch : (n + 1) * per_epoch] for n in range(options.epochs)]
@@ -137,7 +138,7 @@ def measure(options: Any, folder: Path) -> dict[str, Any]:
         "waiting_share_warm": round(waiting, 4),
     }  # fmt: skip
     if options.steps:
-        long = ours(check(config_of(data, folder / "long", options, options.steps), quiet))
+        long = ours(check(config_of(data, folder / "long", options, options.steps, LONG), quiet))
         memory = [row["memory_gib"] for row in long]
         made["memory_gib"] = {str(step): memory[step - 1] for step in marks(options.steps)}
     return made
