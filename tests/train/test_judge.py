@@ -47,7 +47,7 @@ def test_what_is_said_is_scored_and_kept(tmp_path, monkeypatch):
     config = make_config({"out": str(tmp_path), "data": {"folder": "d", "keys": ["ks"]}, "evaluation": evaluation})
     plan = SimpleNamespace(config=config, judged=SAMPLES, pack=None)
     made = FolderJudge(plan, None)(None, 40)
-    assert made == pytest.approx({"ks": 0.6, "unparsable": 1, "mean_relative": (0.6 - 0.6) / (0.8 - 0.6)})
+    assert made == pytest.approx({"ks": 0.6, "unparsable": 0.2, "mean_relative": (0.6 - 0.6) / (0.8 - 0.6)})
     assert asked == {"ids": ["0", "1", "2", "3", "4"], "batch": 3, "origin": {"step": 40}}
     lines = (tmp_path / "evaluations/step-40.jsonl").read_text().splitlines()
     assert [json.loads(line)["id"] for line in lines] == ["0", "1", "2", "3", "4"]
