@@ -35,8 +35,9 @@ def command(config: Path, processes: int, script: Path | None = None) -> list[st
 
 
 def start(config: Path, processes: int = 1, script: Path | None = None) -> subprocess.Popen[str]:
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # two processes with two each fight for cores
     return subprocess.Popen(
-        command(config, processes, script), env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
+        command(config, processes, script), env={**os.environ, **threads}, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
