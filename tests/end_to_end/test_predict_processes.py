@@ -23,6 +23,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(autouse=True)
+def one_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes with two threads each would fight for two cores."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+
+
 def command(folder: Path, out: Path, *launch: str) -> list[str]:
     options = ["--data", str(folder), "--keys", ",".join(KEYS), "--out", str(out), "--device", "cpu"]
     return [sys.executable, "-m", *launch, "crabplus", "predict", *options]
