@@ -20,6 +20,8 @@ import torch
 import transformers
 
 sys.path.insert(0, str(Path(__file__).parent))
+from machine import processor  # noqa: E402
+
 from crabplus.api import CrabPlus  # noqa: E402
 from crabplus.constrain import forms_of  # noqa: E402
 from crabplus.data import encode  # noqa: E402
@@ -29,7 +31,6 @@ from crabplus.models.source import Files  # noqa: E402
 from crabplus.schema import Prediction, Sample  # noqa: E402
 from crabplus.tasks import get_task  # noqa: E402
 from crabplus.tidepool.build import build  # noqa: E402
-from ilora import processor  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "constrain.json"
 WAYS = {

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "ilora"))
 from loop import loop  # noqa: E402
+from machine import processor  # noqa: E402
 
 from crabplus.ilora import ILoraConfig, Linear  # noqa: E402
 
@@ -235,13 +236,6 @@ def main() -> None:
     name = "ilora.json" if options.device == "cpu" else f"ilora_{options.device}.json"
     text = json.dumps({**facts, "rows": rows, "kept_bytes": kept_rows}, indent=1)
     (RESULTS / name).write_text(text + "\n", encoding="utf-8")
-
-
-def processor() -> str:
-    """What the processor calls itself, and how many cores there are."""
-    info = Path("/proc/cpuinfo")
-    names = [text for text in info.read_text().splitlines() if "model name" in text] if info.exists() else []
-    return f"{names[0].partition(': ')[2] if names else platform.machine()}, {len(names) or '?'} cores"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from machine import processor
 from numpy.typing import NDArray
 
 from crabplus.metrics.avsbench import THRESHOLDS, frame_curves, sigmoid
@@ -74,13 +75,6 @@ def measure(runs: dict[str, Curve], frames: int, side: int, rounds: int) -> tupl
                 times[name].append(1000 * (time.perf_counter() - start))
         apart = max(apart, *(float(np.abs(curve - curves[-1]).max()) for curve in curves))
     return times, apart
-
-
-def processor() -> str:
-    """What the processor calls itself, and how many cores there are."""
-    info = Path("/proc/cpuinfo")
-    names = [text for text in info.read_text().splitlines() if "model name" in text] if info.exists() else []
-    return f"{names[0].partition(': ')[2] if names else platform.machine()}, {len(names) or '?'} cores"
 
 
 def main() -> None:

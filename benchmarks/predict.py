@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 import transformers
+from machine import processor
 
 from crabplus import generate as module
 from crabplus.api import CrabPlus
@@ -100,13 +101,6 @@ def measure(samples: int, workers: int) -> dict[str, Any]:
         "times": round(slow / fast, 2), "waiting_share": round((waiting.first + waiting.later) / fast, 4),
         "first_batch_s": round(waiting.first, 2), "same_texts": sum(single[name] == batched[name] for name in single),
     }  # fmt: skip
-
-
-def processor() -> str:
-    """What the processor calls itself, and how many cores there are."""
-    info = Path("/proc/cpuinfo")
-    names = [text for text in info.read_text().splitlines() if "model name" in text] if info.exists() else []
-    return f"{names[0].partition(': ')[2] if names else platform.machine()}, {len(names) or '?'} cores"
 
 
 def main() -> None:

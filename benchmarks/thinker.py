@@ -12,16 +12,18 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
+from machine import processor
 from peft import get_peft_model
 from transformers import Qwen2_5OmniThinkerConfig, Qwen2_5OmniThinkerForConditionalGeneration
 
 from crabplus.ilora import ILoraConfig, baselines
 from crabplus.models.head import logits_at
-from ilora import RESULTS, processor
 
+RESULTS = Path(__file__).parent / "results"
 TARGETS = 0.2  # share of tokens that are answer
 
 

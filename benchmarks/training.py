@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "ilora"))
 from loop import loop  # noqa: E402
+from machine import processor  # noqa: E402
 
 from crabplus.config import make_config  # noqa: E402
 from crabplus.data import WithSource, encode  # noqa: E402
@@ -30,8 +31,8 @@ from crabplus.tidepool.build import build  # noqa: E402
 from crabplus.tidepool.keys import KEYS  # noqa: E402
 from crabplus.train import check, train  # noqa: E402
 from crabplus.train.adapters import prepare  # noqa: E402
-from ilora import RESULTS, processor  # noqa: E402
 
+RESULTS = Path(__file__).parent / "results"
 RATE = 1e-3
 LONG = 2  # samples in each of the many steps
 ADAPTER = {"r": 32, "alpha": 64, "heads": 3, "dropout": 0.1}
