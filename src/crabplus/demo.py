@@ -1,18 +1,16 @@
 """The demo: unseen clips, every key answered with the adapter on and off, scores and a page to look at."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crabplus.data import WithSource
+from crabplus.data.scan import Track
 from crabplus.evaluate import credit, evaluate, write_scores
 from crabplus.models.source import Files
 from crabplus.schema import Prediction, Sample, Score
-
-Track = Callable[[Iterable[Any], str, int], Iterable[Any]]
-"""Passes an iterable on while it shows progress under a heading, out of a total."""
 
 SPLIT = "test"
 

@@ -1,7 +1,6 @@
 """From predictions to scores, one per task key. Nothing is dropped: what is missing or unreadable counts as wrong."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from crabplus.metrics.bootstrap import interval
 from crabplus.schema import Answer, Prediction, Sample, SchemaError, Score, from_json
 from crabplus.tasks import get_task
 from crabplus.tasks.base import Pair, Task
+from crabplus.whole import write_whole
 
 __all__ = ["EvaluationError", "credit", "evaluate", "read_predictions", "write_scores"]
 
@@ -207,11 +207,4 @@ def write_scores(path: str | Path, scores: Mapping[str, Score], off: Mapping[str
     """
     without = {key: {"adapter_off": score.score} for key, score in (off or {}).items()}
     content = {key: {**asdict(score), **without.get(key, {})} for key, score in scores.items()}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(Path(path), (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from crabplus.datasets.whole import write_lines
 from crabplus.schema import Prediction, SchemaError, from_json, to_json
+from crabplus.whole import write_lines
 
 __all__ = ["Line", "Name", "PredictionFile", "PredictionsError"]
 

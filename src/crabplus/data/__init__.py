@@ -43,7 +43,7 @@ class Folder(Sequence[Sample]):
     """The samples of several keys of an AV-UIE v2 folder, one key behind the other; each is read when asked for.
 
     Attributes:
-        sizes: number of samples of each key.
+        sizes: number of samples of each key; firsts: number of the first of them.
 
     Raises:
         FileNotFoundError: a key has no such split.
@@ -53,6 +53,7 @@ class Folder(Sequence[Sample]):
         self._parts = {key: open_index(root, key, split) for key in keys}
         self.sizes = {key: len(part) for key, part in self._parts.items()}
         self._ends = list(accumulate(self.sizes.values()))
+        self.firsts = dict(zip(self.sizes, [0, *self._ends], strict=False))
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0

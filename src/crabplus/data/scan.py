@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from crabplus.datasets.avuie import index_path, published_path
 from crabplus.schema import Media, Sample
 from crabplus.tasks import Pack, get_task
+from crabplus.whole import write_whole
 
 Track = Callable[[Iterable[Any], str, int], Iterable[Any]]
 """Passes an iterable on while it shows progress under a heading, out of a total."""
@@ -166,10 +168,9 @@ def load_scan(path: Path, mark: str) -> Scan | None:
 def save_scan(path: Path, made: Scan, mark: str) -> None:
     """Save a scan, whole or not at all."""
     table = np.array([[row[sense] for sense in SENSES] for row in made.lacking.values()]).reshape(-1, len(SENSES))
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("wb") as file:
-        np.savez_compressed(file, tokens=made.tokens, lacking=table, keys=np.array(list(made.lacking), str), mark=mark)
-    os.replace(draft, path)
+    content = BytesIO()
+    np.savez_compressed(content, tokens=made.tokens, lacking=table, keys=np.array(list(made.lacking), str), mark=mark)
+    write_whole(path, content.getvalue())
 
 
 def mark_of(*parts: Any) -> str:

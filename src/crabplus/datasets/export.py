@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from crabplus.datasets.whole import write_lines
 from crabplus.schema import Message, Sample, to_json
 from crabplus.tasks import Pack, default_pack, get_task
+from crabplus.whole import write_lines
 
 Format = Literal["ms-swift", "llama-factory", "parquet"]
 _PLACES = {"video": "<video>", "audio": "<audio>", "image": "<image>"}

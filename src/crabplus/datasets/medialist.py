@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from crabplus.datasets.whole import write_lines
 from crabplus.media import Decoder, MediaError
+from crabplus.whole import write_lines
 
 Track = Callable[[Iterable[Any], str, int], Iterator[Any]]
 """Wraps an iteration of known length to show its progress."""

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
+IGNORED = -100  # label of tokens that carry no loss
+
 
 @contextmanager
 def logits_at(head: Any, where: Tensor | None) -> Iterator[None]:

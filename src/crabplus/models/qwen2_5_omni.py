@@ -18,6 +18,7 @@ from transformers import (
     Qwen2_5OmniThinkerForConditionalGeneration,
 )
 
+from crabplus.models.head import IGNORED
 from crabplus.models.source import MediaSource
 from crabplus.models.stack import Stack
 from crabplus.schema import Message, Part
@@ -29,7 +30,6 @@ PARTS = {
 }  # fmt: skip
 UNUSED = ("model.audio_tower.audio_bos_eos_token.weight",)  # the thinker has them and never uses them
 MEDIA = ("image", "video", "audio")
-IGNORED = -100  # label of tokens that carry no loss
 
 Encoded = dict[str, Any]
 

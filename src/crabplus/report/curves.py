@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from crabplus.report.colours import INK, LINE, SERIES, SOFT, plain
 from crabplus.report.log import MEAN, Series, evaluations, losses, read_log, short
-from crabplus.report.page import write_whole
 from crabplus.report.summary import summary_page
+from crabplus.whole import write_whole
 
 __all__ = ["read_log", "write_curves"]
 

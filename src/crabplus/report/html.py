@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from crabplus.report.card import Card
-from crabplus.report.page import render, write_whole
+from crabplus.report.page import render
 from crabplus.report.views import CardView, ReportError, view
 from crabplus.schema import Score
+from crabplus.whole import write_whole
 
 __all__ = ["Card", "ReportError", "write_gallery", "write_report"]
 

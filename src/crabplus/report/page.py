@@ -1,6 +1,5 @@
-"""Pages of HTML that need nothing beside them, and files that appear whole or not at all."""
+"""Pages of HTML that need nothing beside them."""
 
-import os
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-__all__ = ["render", "write_whole"]
+__all__ = ["render"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -30,14 +29,3 @@ def _environment() -> Environment:
     environment.filters["figure"] = lambda value: "–" if value is None else f"{value:.3f}"
     environment.filters["percent"] = lambda value: f"{100 * min(max(value, 0.0), 1.0):.2f}%"
     return environment
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all; its folder is made if need be, and an old file stays until then."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

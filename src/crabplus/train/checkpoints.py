@@ -1,10 +1,11 @@
 """Checkpoints that are whole or not used: each is sealed with sizes and hashes of its files when all are there."""
 
 import json
-import os
 import shutil
 from hashlib import file_digest
 from pathlib import Path
+
+from crabplus.whole import write_whole
 
 SEAL = "whole.json"
 
@@ -12,9 +13,7 @@ SEAL = "whole.json"
 def seal(folder: Path) -> None:
     """Say that all files of a checkpoint are there, and what they are."""
     files = {path.relative_to(folder).as_posix(): _mark(path) for path in _files(folder)}
-    draft = folder / f"{SEAL}.partial"
-    draft.write_text(json.dumps(files, indent=1) + "\n", encoding="utf-8")
-    os.replace(draft, folder / SEAL)
+    write_whole(folder / SEAL, (json.dumps(files, indent=1) + "\n").encode())
 
 
 def problem(folder: Path) -> str | None:
@@ -57,7 +56,7 @@ def newest(folder: Path) -> tuple[Path | None, list[str]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(SEAL))
+    return sorted(path for path in folder.rglob("*") if path.is_file() and SEAL not in path.name)
 
 
 def _mark(path: Path) -> tuple[int, str]:

@@ -44,8 +44,7 @@ class Plan:
     def overview(self) -> dict[str, Any]:
         """What is learned, and by what, in a few plain numbers: ``keys``, ``parts``, and of the whole run."""
         args, sizes = self.arguments, self.samples.sizes
-        firsts = [sum(list(sizes.values())[:n]) for n in range(len(sizes))]
-        tokens = {key: self.found.lengths[first : first + sizes[key]] for first, key in zip(firsts, sizes, strict=True)}
+        tokens = {key: self.found.lengths[first:][: sizes[key]] for key, first in self.samples.firsts.items()}
         steps = sum(self.draws.values()) // self.batch
         return {
             "keys": {
@@ -63,11 +62,8 @@ class Plan:
 
     def sampler(self) -> MixtureSampler:
         """The batches of this process."""
-        firsts = [sum(list(self.samples.sizes.values())[:n]) for n in range(len(self.samples.sizes))]
-        streams = [
-            Stream(first, size, self.draws[key])
-            for first, (key, size) in zip(firsts, self.samples.sizes.items(), strict=True)
-        ]
+        samples = self.samples
+        streams = [Stream(samples.firsts[key], size, self.draws[key]) for key, size in samples.sizes.items()]
         grouped = self.config.data.group
         return MixtureSampler(
             streams, self.batch, self.arguments.gradient_accumulation_steps * self.arguments.world_size,

@@ -78,13 +78,11 @@ def _folder(config: TrainConfig, keys: Iterable[str], split: str, where: str) ->
 
 def _check_wording(pack: Pack, samples: Folder) -> None:
     """Raise if the pack does not say how a key is asked."""
-    first = 0
-    for key, size in samples.sizes.items():
+    for key, first in samples.firsts.items():
         try:
             get_task(key).prompt(samples[first], pack)
         except KeyError as error:
             raise ConfigError(f"pack: {error.args[0]}") from error
-        first += size
 
 
 def _judged(config: TrainConfig) -> list[Sample]:
@@ -160,6 +158,5 @@ def _scan(
             reasoned, lost = data.reasoning != "off", data.unreadable == "out"
             found = scan(encoder, samples, data.folder, pack, reasoned, data.longest, track, lost)
             if save:
-                path.parent.mkdir(parents=True, exist_ok=True)
                 save_scan(path, found, mark)
     return found

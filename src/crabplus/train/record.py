@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from crabplus.config import ConfigError, TrainConfig
+from crabplus.whole import write_whole
 
 CONFIG, RUN = "config.yaml", "run.json"
 PACKAGES = ("crabplus", "torch", "transformers", "peft", "accelerate", "safetensors", "numpy", "av")
@@ -23,7 +24,8 @@ FREE = ("dataloader_", "logging_", "report_to", "run_name", "save_", "disable_tq
 
 def write_config(out: Path, config: TrainConfig) -> None:
     """Write the settings as they were resolved."""
-    _write(out / CONFIG, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    write_whole(out / CONFIG, text.encode())
 
 
 def write_run(out: Path, facts: Mapping[str, Any]) -> None:
@@ -33,7 +35,7 @@ def write_run(out: Path, facts: Mapping[str, Any]) -> None:
         "machine": f"{platform.platform()}, {os.cpu_count()} cores", "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES}, "commit": _commit(), **facts,
     }  # fmt: skip
-    _write(out / RUN, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
+    write_whole(out / RUN, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def check_same(out: Path, config: TrainConfig) -> bool:
@@ -85,13 +87,6 @@ def _flat(content: Any, name: str = "") -> dict[str, Any]:
     return {
         key: value for inner in content for key, value in _flat(content[inner], f"{name}.{inner}".strip(".")).items()
     }
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
 
 
 def _version(package: str) -> str:

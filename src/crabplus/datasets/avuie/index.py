@@ -8,8 +8,8 @@ from typing import overload
 
 import numpy as np
 
-from crabplus.datasets.whole import write_lines
 from crabplus.schema import Sample, SchemaError, from_json, to_json
+from crabplus.whole import write_lines
 
 
 class Index(Sequence[Sample]):

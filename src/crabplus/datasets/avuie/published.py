@@ -18,9 +18,9 @@ from pydantic import ValidationError
 from crabplus.datasets.avuie.clips import CLIPS
 from crabplus.datasets.avuie.fields import Fields, Layout
 from crabplus.datasets.avuie.pictures import PICTURES
-from crabplus.datasets.whole import write_lines
 from crabplus.schema import Sample, SchemaError
 from crabplus.tasks import get_task
+from crabplus.whole import write_lines
 
 LAYOUTS: dict[str, Layout] = {**CLIPS, **PICTURES}
 IDS = ("vid", "uid", "fid", "filename")
