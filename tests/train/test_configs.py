@@ -48,6 +48,11 @@ def test_tiny_learns_the_keys_of_tidepool_and_looks_at_unseen_ones() -> None:
     assert arguments_of(config).load_best_model_at_end
 
 
+def test_fsdp_is_asked_for_as_transformers_documents_it() -> None:
+    config = load_config(CONFIGS / "tiny.yaml", ["evaluation=null", "arguments.fsdp=true", "arguments.use_cpu=true"])
+    assert arguments_of(config).fsdp is True
+
+
 def published(config: TrainConfig) -> dict[str, object]:
     adapter = config.adapter.model_dump(exclude_none=True)
     return {**adapter, **{name: config.arguments[name] for name in ("num_train_epochs", "learning_rate", "bf16")}}

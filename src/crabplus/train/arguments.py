@@ -17,6 +17,9 @@ DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 """Where they differ from those of transformers."""
 
+WIDER: dict[str, Any] = {"fsdp": bool | str | None}
+"""Types of training arguments that transformers states too narrowly: it documents ``fsdp: true``."""
+
 
 def check_processes() -> None:
     """Several accelerators need several processes, and some ways to divide a model are not proven.
@@ -79,7 +82,7 @@ def arguments_of(config: TrainConfig) -> TrainingArguments:
 
 def _check_types(given: dict[str, Any]) -> None:
     """Raise at a value of another type than transformers says: it would only notice when it computes with it."""
-    hints = get_type_hints(TrainingArguments)
+    hints = {**get_type_hints(TrainingArguments), **WIDER}
     for name, value in given.items():
         try:
             TypeAdapter(hints[name]).validate_python(value, strict=True)
