@@ -83,7 +83,8 @@ def test_rotation(turn, make, clip):
     matrix, turned = TURNS[turn]
     plain = frames(clip("silent.mp4"), 3).images
     found = frames(make("turned.mp4", video="libx264", matrix=matrix), 3).images
-    assert np.array_equal(found, np.stack([turned(image) for image in plain]))
+    # two files, two encodings: x264 does not always give the same bytes for the same pictures
+    assert np.allclose(found, np.stack([turned(image) for image in plain]).astype(float), rtol=0, atol=16)
 
 
 def test_rotation_is_in_the_size(make):
