@@ -30,8 +30,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"schema", "media", "tasks", "datasets", "models"},
     "config": set(),
     "constrain": {"schema", "tasks"},
+    # how sure a model was of each part of an answer that its task has read
+    "confidence": {"schema", "tasks"},
     # generate writes Prediction records
-    "generate": {"schema", "data", "tasks", "models", "ilora", "constrain"},
+    "generate": {"schema", "data", "tasks", "models", "ilora", "constrain", "confidence"},
     "predictions": {"schema"},
     "evaluate": {"schema", "tasks", "metrics", "datasets"},
     # train hands the pack of wordings to its training data, names the Sample and Score of its judge (schema), and opens
