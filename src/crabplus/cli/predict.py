@@ -45,9 +45,10 @@ def predict(
     """Answer every sample of a data folder; the same command goes on where it was interrupted."""
     with clear_errors():
         take_plugin(plugin)
-        from crabplus.api import CrabPlus, adapter_for, origin_of, pack_for
-        from crabplus.data import Chosen, Folder
+        from crabplus.api import CrabPlus
+        from crabplus.data import Chosen, Folder, pack_for
         from crabplus.generate import dtype_of, settings_of
+        from crabplus.loading import adapter_for, origin_of
         from crabplus.models import family_of
         from crabplus.predictions import PredictionFile
         from crabplus.tasks import load_pack
@@ -104,7 +105,7 @@ def _processes(device: str | None) -> Any:
 
     from accelerate import PartialState
 
-    from crabplus.api import default_device
+    from crabplus.loading import default_device
 
     there = default_device()
     if device and device.partition(":")[0] not in ("cpu", there):

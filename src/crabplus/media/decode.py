@@ -161,6 +161,10 @@ class Decoder:
         """See :func:`crabplus.media.image`."""
         return self._call("image", path, _size(size))
 
+    def cuts(self, path: FilePath, start: float | None = None, end: float | None = None) -> list[float]:
+        """See :func:`crabplus.media.cuts`."""
+        return self._call("cuts", path, _second(start), _second(end))
+
     def close(self) -> None:
         """Ends the worker; a later call starts a new one."""
         with self._lock:

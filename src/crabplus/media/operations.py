@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from crabplus.media.clip import read_probe
+from crabplus.media.cuts import read_cuts
 from crabplus.media.pictures import read_frames
 from crabplus.media.sound import read_waveform
 from crabplus.media.stills import read_image
@@ -12,4 +13,5 @@ __all__ = ["OPERATIONS"]
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "probe": read_probe, "frames": read_frames, "waveform": read_waveform, "image": read_image,
+    "cuts": read_cuts,
 }  # fmt: skip
