@@ -12,7 +12,7 @@ from crabplus.own import Asked, AskError, Named, sample_of, windows_of
 from crabplus.schema import Prediction, Reply, Sample, Window
 from crabplus.tasks import Pack, get_task
 from crabplus.tasks.tags import without_tags
-from crabplus.windows import join, on_the_clock
+from crabplus.windows import join, on_the_clock, split
 
 __all__ = ["Plan", "answer", "plan_of", "reply_to", "summed_up"]
 
@@ -22,11 +22,16 @@ FILES = 32  # that are looked at before the first of them is answered
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked about one file: as a whole, and of each window; ``error`` says why nothing can be asked."""
+    """What is asked about one file, and the windows in which it is shown; ``error`` says why nothing can be asked."""
 
     sample: Sample
-    windows: tuple[Sample, ...] = ()
+    windows: tuple[tuple[float, float], ...] = ()
     error: str | None = None
+
+    @property
+    def samples(self) -> list[Sample]:
+        """What is asked, of each window."""
+        return [] if self.error else split(self.sample, self.windows)
 
 
 def plan_of(named: Named, asked: Asked, pack: Pack) -> Plan:
@@ -49,10 +54,10 @@ def answer(
         origin: see :func:`crabplus.generate.settings_of`.
     """
     for group in _groups(plans, FILES):
-        samples = [sample for plan in group for sample in plan.windows]
+        samples = [sample for plan in group for sample in plan.samples]
         said = predict(model, WithSource(samples, Files()), pack, batch_size, origin, constrain=asked.closed)
         for plan in group:
-            reply = reply_to(plan, [next(said) for _ in plan.windows], settings_of(pack, origin, True, asked.closed))
+            reply = reply_to(plan, [next(said) for _ in plan.samples], settings_of(pack, origin, True, asked.closed))
             yield summed_up(model, pack, reply, origin, batch_size)
 
 
@@ -61,11 +66,11 @@ def reply_to(plan: Plan, said: Sequence[Prediction], settings: Mapping[str, Any]
     if plan.error:
         return Reply(plan.sample.id, plan.sample.task, error=plan.error, question=plan.sample.question,
                      settings=dict(settings))  # fmt: skip
-    windows = [_window(sample, made) for sample, made in zip(plan.windows, said, strict=True)]
+    windows = [_window(sample, made) for sample, made in zip(plan.samples, said, strict=True)]
     made = dict(said[0].settings)
     if len(windows) > 1:
         return join(plan.sample, windows, made)
-    only, sample = windows[0], plan.windows[0]
+    only, sample = windows[0], plan.samples[0]
     return Reply(
         plan.sample.id, plan.sample.task, only.text, only.answer, only.reasoning, only.reason, only.error, made,
         only.confidence, media=sample.media, question=sample.question, options=sample.options,

@@ -134,11 +134,10 @@ class CrabPlus:
         asked = self._asked(task, **options)
         path = os.fspath(media)
         sample = sample_of(Named(os.path.basename(path), path), asked)
-        window, *_ = windows_of(sample, asked, self.pack)
-        data = WithSource([window], Files())
+        plan = Plan(sample, tuple(windows_of(sample, asked, self.pack)[:1]))
+        data = WithSource(plan.samples, Files())
         with self._lock, record_routing(self.model.thinker, self.model.token_kinds) as routing:
             said = list(predict(self.model, data, self.pack, 1, self.origin, constrain=asked.closed))
-        plan = Plan(sample, (window,))
         return reply_to(plan, said, settings_of(self.pack, self.origin)), routing
 
     def _asked(

@@ -13,7 +13,7 @@ from crabplus.media.containers import SUFFIXES
 from crabplus.media.records import Probe
 from crabplus.schema import Media, Sample
 from crabplus.tasks import TASKS, Pack, get_task
-from crabplus.windows import plan, split
+from crabplus.windows import plan
 
 __all__ = ["NAMES", "AskError", "Asked", "Named", "find_files", "key_of", "sample_of", "windows_of"]
 
@@ -158,15 +158,15 @@ def sample_of(named: Named, asked: Asked, others: Sequence[FilePath] = ()) -> Sa
     )  # fmt: skip
 
 
-def windows_of(sample: Sample, asked: Asked, pack: Pack) -> list[Sample]:
-    """The question about each window of a sample that is longer than the model is shown at a time, else itself.
+def windows_of(sample: Sample, asked: Asked, pack: Pack) -> list[tuple[float, float]]:
+    """The windows, in seconds, in which a model is shown a sample; none where it has no time or needs all at once.
 
     Raises:
         AskError: a length or an overlap that cannot be.
     """
     timed = next((item for item in sample.media if item.kind != "image" or item.start is not None), None)
     if timed is None or sample.task in MATCHING:
-        return [sample]
+        return []
     low, high = timed.start or 0.0, timed.end or timed.duration or 0.0
     length = pack.longest if asked.window is None else asked.window
     overlap = length / 5 if asked.overlap is None else asked.overlap
@@ -176,9 +176,7 @@ def windows_of(sample: Sample, asked: Asked, pack: Pack) -> list[Sample]:
             found = plan(low, high, length, overlap, _cuts(timed.path, low, high))
     except ValueError as error:
         raise AskError(f"{sample.id}: {error}") from error
-    if len(found) == 1:
-        return [replace(sample, media=split(sample, found)[0].media)]
-    return split(sample, found)
+    return found
 
 
 def _cuts(path: str, low: float, high: float) -> list[float]:

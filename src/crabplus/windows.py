@@ -67,12 +67,15 @@ def plan(
 def split(sample: Sample, windows: Sequence[tuple[float, float]]) -> list[Sample]:
     """The same question about each window of the media; times are on their own clock.
 
-    The name of each is that of the sample, with its seconds behind a ``#``.
+    Of several windows, each has the name of the sample with its seconds behind a ``#``. Without any, as for a still
+    picture, it is the sample itself.
     """
+    several = len(windows) > 1
     return [
-        replace(sample, id=f"{sample.id}#{low:g}-{high:g}", media=tuple(_cut(m, low, high) for m in sample.media))
+        replace(sample, id=f"{sample.id}#{low:g}-{high:g}" if several else sample.id,
+                media=tuple(_cut(item, low, high) for item in sample.media))
         for low, high in windows
-    ]
+    ] or [sample]  # fmt: skip
 
 
 def _cut(item: Media, low: float, high: float) -> Media:

@@ -42,7 +42,9 @@ class GrabCut:
     ) -> list[list[NDArray[np.float32]]]:
         """See :class:`crabplus.segment.Segmenter`."""
         check(pictures, things)
-        return [[_cut_out(picture, thing) for thing in wanted] for picture, wanted in zip(pictures, things, strict=True)]
+        return [
+            [_cut_out(picture, thing) for thing in wanted] for picture, wanted in zip(pictures, things, strict=True)
+        ]
 
 
 def _cut_out(picture: NDArray[np.uint8], thing: Object) -> NDArray[np.float32]:
