@@ -15,7 +15,7 @@ from crabplus.models import TINY, load_model
 from crabplus.models.source import Files
 from crabplus.own import Asked, AskError, Named, find_files, key_of, sample_of, windows_of
 from crabplus.schema import Reply
-from crabplus.segment import Mask, Segmenter, load_segmenter
+from crabplus.segment import Mask, Segmenter, load_segmenter, masks_of
 from crabplus.tasks import Pack
 
 __all__ = ["AskError", "CrabPlus"]
@@ -120,8 +120,6 @@ class CrabPlus:
         Raises:
             ValueError: no things in the reply. MediaError: the picture cannot be read any more.
         """
-        from crabplus.segment import masks_of
-
         chosen = load_segmenter(segmenter) if isinstance(segmenter, str | Path) else segmenter
         return masks_of(reply, chosen)
 

@@ -169,8 +169,8 @@ def merge_events(claims: Iterable[Claim], windows: Sequence[tuple[float, float]]
 
     Events of one label and modality that overlap, or follow each other within :data:`TOUCH` seconds, are one. Its start
     is the mean, by confidence, of the starts that windows saw, without those at the edge of a window, which may have
-    cut it off; its end likewise. Its confidence is the mean over the windows that hold at least half of it: of those that
-    did not see it, 0. Without any confidence it has none.
+    cut it off; its end likewise. Its confidence is the mean over the windows that hold at least half of it: of those
+    that did not see it, 0. Without any confidence it has none.
     """
     groups: dict[tuple[str, str], list[list[Claim]]] = defaultdict(list)
     for claim in sorted(claims, key=lambda claim: (claim[0].start, claim[0].end)):

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from crabplus.schema import Object
 from crabplus.segment.mask import Mask
+from crabplus.segment.replies import masks_of
 
-__all__ = ["GRABCUT", "Mask", "Segmenter", "load_segmenter"]
+__all__ = ["GRABCUT", "Mask", "Segmenter", "load_segmenter", "masks_of"]
 
 GRABCUT = "grabcut"
 
