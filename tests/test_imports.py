@@ -50,7 +50,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analysis": {"schema", "ilora", "data", "models", "generate", "evaluate"},
     # api gives a single file the source of media that data gives a whole list
     "api": {
-        "schema", "media", "tasks", "data", "models", "ilora", "generate", "segment", "answers", "own", "loading",
+        "schema",
+        "media",
+        "tasks",
+        "data",
+        "models",
+        "ilora",
+        "generate",
+        "segment",
+        "answers",
+        "own",
+        "loading",
     },
     "ui": {"api", "report", "schema"},
     "serve": {"api", "report", "schema"},

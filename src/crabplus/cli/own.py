@@ -212,10 +212,9 @@ def answer_files(
 
 def _planned(run: Any, out: Path, files: Sequence[Path], asked: Any) -> list[Any]:
     """The plans; the first process makes them, and the others read them."""
-    if run.first:
-        plan_files(out, files, asked, run.wording, run.overwrite)
+    plans = plan_files(out, files, asked, run.wording, run.overwrite) if run.first else []
     run.state.wait_for_everyone()
-    return plan_files(out, files, asked, run.wording, False)
+    return plans or plan_files(out, files, asked, run.wording, False)
 
 
 def _replies(run: Any, plans: Sequence[Any], file: Any, settings: dict[str, Any]) -> Iterator[Any]:
