@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from crabplus.media.annotate import write_annotated
 from crabplus.media.clip import read_probe
 from crabplus.media.pictures import read_frames
 from crabplus.media.sound import read_waveform
@@ -12,4 +13,5 @@ __all__ = ["OPERATIONS"]
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "probe": read_probe, "frames": read_frames, "waveform": read_waveform, "image": read_image,
+    "annotate": write_annotated,
 }  # fmt: skip
