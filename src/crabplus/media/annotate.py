@@ -106,9 +106,9 @@ class _Pictures:
 
     def _same_colours(self, origin: Any) -> int:
         """Have the copy say how its colours are meant, as the original does; the matrix between them and RGB."""
-        context, matrix = self.stream.codec_context, int(origin.colorspace) or _UNKNOWN  # 0 is RGB, which we do not write
-        context.colorspace, context.color_primaries, context.color_trc = matrix, origin.color_primaries, origin.color_trc
-        context.color_range = _LIMITED
+        context, matrix = self.stream.codec_context, int(origin.colorspace) or _UNKNOWN  # 0, RGB, is not written
+        context.colorspace, context.color_range = matrix, _LIMITED
+        context.color_primaries, context.color_trc = origin.color_primaries, origin.color_trc
         return matrix
 
     def add(self, time: float, frame: av.VideoFrame, painter: Painter) -> None:

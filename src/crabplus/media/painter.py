@@ -52,7 +52,7 @@ class Painter:
         self.marks, self.size = marks, size
         self.letters = max(_LEAST, round(_LETTERS * min(size)))
         self.line = max(2, round(min(size) / 160))
-        every = (*marks.above, *marks.below, *marks.boxes)
+        every: list[Words | Boxed] = [*marks.above, *marks.below, *marks.boxes]
         changes = {time for mark in every for time in (mark.start, mark.end)}
         changes |= {box.time + sign * NEAR for box in marks.boxes for sign in (-1, 1)}
         self.changes = np.array(sorted(changes))
@@ -165,4 +165,5 @@ def _written(
             x += token.gap
             draw.text((x, baseline), token.text, fill=255, font=_font(token.font, letters), anchor="ls")
             x += round(_font(token.font, letters).getlength(token.text))
-    return np.asarray(mask, np.float32)[..., None] / 255
+    values: NDArray[np.float32] = np.asarray(mask, np.float32)[..., None] / np.float32(255)
+    return values

@@ -19,7 +19,7 @@ from crabplus.schema import (
     TextAnswer,
 )
 
-__all__ = ["CLOCK", "Card", "Verdict", "clock", "describe", "seconds", "stretch", "verdict"]
+__all__ = ["CLOCK", "Card", "Verdict", "clock", "describe", "moment", "seconds", "stretch", "verdict"]
 
 Mark = Literal["right", "partly", "wrong", "open"]
 
@@ -133,6 +133,11 @@ def clock(time: float) -> str:
     minutes, rest = divmod(tenths, 600)
     tail = f".{rest % 10}" if rest % 10 else ""
     return f"{minutes // 60}:{minutes % 60:02}:{rest // 10:02}{tail}"
+
+
+def moment(time: float, length: float) -> str:
+    """A time as those of its file of ``length`` seconds are written: 2.5 s; beyond ten minutes 0:00:02.5."""
+    return clock(time) if length > CLOCK else f"{seconds(time)} s"
 
 
 def stretch(start: float, end: float) -> str:

@@ -80,8 +80,7 @@ def _annotation(image: int, reply: Reply, box: PixelBox, mask: Mapping[str, Any]
     if score is not None:
         entry["score"] = score
     if mask is not None:
-        counts = mask["counts"]
-        entry["segmentation"] = {"size": list(mask["size"]), "counts": _text(counts)}
+        entry["segmentation"] = {"size": [int(side) for side in mask["size"]], "counts": _text(mask["counts"])}
         entry["area"] = _area(mask)
     return entry
 
@@ -97,4 +96,4 @@ def _area(mask: Mapping[str, Any]) -> int:
         return sum(mask["counts"][1::2])
     from pycocotools.mask import area
 
-    return int(area({"size": list(mask["size"]), "counts": mask["counts"]}))
+    return int(area(dict(mask)))

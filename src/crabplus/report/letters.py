@@ -2,6 +2,7 @@
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.font_manager import fontManager
@@ -10,15 +11,14 @@ from matplotlib.ft2font import FT2Font
 __all__ = ["lettering"]
 
 _OWN = str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
-_PLAIN = (300, 500)  # weights of ordinary letters
 
 
 def lettering(text: str) -> tuple[str, str]:
     """A text and the font file to write it in.
 
-    DejaVu Sans, which comes with matplotlib, has Latin, Greek, Cyrillic, Arabic, and many signs. For a text with others,
-    such as Chinese, a font of the system is taken that has them all. Where there is none, each letter that is lacking is
-    written as its code, such as [U+4E2D], so that it is told from others and can be looked up.
+    DejaVu Sans, which comes with matplotlib, has Latin, Greek, Cyrillic, Arabic, and many signs. For a text with
+    others, such as Chinese, a font of the system is taken that has them all. Where there is none, each letter that is
+    lacking is written as its code, such as [U+4E2D], so that it is told from others and can be looked up.
     """
     text = " ".join(text.split())
     if not _lacking(text, _OWN):
@@ -43,16 +43,16 @@ def _lacking(text: str, path: str) -> set[str]:
 @functools.lru_cache(maxsize=256)
 def _system_font(letters: str) -> str | None:
     """A font of the system with all of these letters, an upright one of ordinary weight first."""
-    found = sorted(fontManager.ttflist, key=lambda font: (font.style != "normal", not _is_plain(font.weight), font.name))
-    for font in found:
+    for font in sorted(fontManager.ttflist, key=_oddness):
         # fonts of pictures alone cannot be drawn at any size, and LastResort has a box for every letter
         if font.size == "scalable" and "LastResort" not in font.fname and _has(font.fname, letters):
             return str(font.fname)
     return None
 
 
-def _is_plain(weight: str | int) -> bool:
-    return weight in ("normal", "regular") or isinstance(weight, int) and _PLAIN[0] <= weight <= _PLAIN[1]
+def _oddness(font: Any) -> tuple[bool, bool, str]:
+    plain = font.weight in ("normal", "regular") or (isinstance(font.weight, int) and 300 <= font.weight <= 500)
+    return font.style != "normal", not plain, font.name
 
 
 def _has(path: str, letters: str) -> bool:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crabplus.report.card import CLOCK, Verdict, clock, describe, seconds, verdict
+from crabplus.report.card import Verdict, clock, describe, moment, seconds, verdict
 from crabplus.report.own_media import Room, Shown, boxes_shown, card_of, file_shown
 from crabplus.report.page import render
 from crabplus.report.timeline import Timeline, file_timeline
+from crabplus.report.views import Picture
 from crabplus.report.windows import file_of, length_of, path_of, problem
 from crabplus.schema import EventsAnswer, ObjectsAnswer, Reply, Window
 from crabplus.whole import write_whole
@@ -36,12 +37,13 @@ class _Line:
 
 @dataclass(frozen=True)
 class _Table:
-    """A table under its name; the last column takes the room that is left, ``more`` lines are left out."""
+    """A table under its name, of which ``more`` lines are left out."""
 
     name: str
     columns: tuple[str, ...]
     lines: tuple[_Line, ...]
     more: int = 0
+    texts: tuple[str, ...] = ("Answer", "Reasoning", "Event", "Thing")
 
     @property
     def open(self) -> bool:
@@ -57,7 +59,7 @@ class _Answer:
     said: str
     confidence: str | None
     problem: str | None
-    shown: Shown
+    pictures: tuple[Picture, ...]
     timeline: Timeline | None
     tables: tuple[_Table, ...]
     remarks: tuple[str, ...]
@@ -133,10 +135,10 @@ def _about(reply: Reply) -> str:
     length = length_of(reply)
     parts = [
         {"video": "video", "audio": "sound", "image": "picture"}[file.kind],
-        clock(length) if length > CLOCK else f"{seconds(length)} s" if length else "",
+        moment(length, length) if length else "",
         f"{file.size[0]} × {file.size[1]} pixels" if file.size else "",
         f"{seconds(file.fps)} pictures per second" if file.fps and file.kind == "video" else "",
-        f"asked about {_at(file.start or 0, length)} to {_at(file.end or length, length)}"
+        f"asked about {moment(file.start or 0, length)} to {moment(file.end or length, length)}"
         if file.start or (file.end is not None and file.duration is not None and file.end < file.duration)
         else "",
     ]
@@ -148,6 +150,7 @@ def _answer(reply: Reply, room: Room) -> _Answer:
     wrong = problem(reply)
     tables = [] if wrong else [_events(reply), _boxes(reply)]
     bad = sum(bool(problem(window)) for window in reply.windows)
+    shown = boxes_shown(reply, room)
     remarks = [f"{bad} of {len(reply.windows)} windows have no answer"] if bad else []
     return _Answer(
         reply=reply,
@@ -155,10 +158,10 @@ def _answer(reply: Reply, room: Room) -> _Answer:
         said="" if wrong else _said(reply),
         confidence=None if reply.confidence is None else f"{reply.confidence:.0%}",
         problem=wrong,
-        shown=boxes_shown(reply, room),
+        pictures=tuple(shown.pictures),
         timeline=file_timeline(reply),
         tables=tuple(table for table in (*tables, _windows(reply)) if table and table.lines),
-        remarks=tuple(remarks),
+        remarks=(*remarks, *shown.remarks),
     )
 
 
@@ -169,8 +172,8 @@ def _said(reply: Reply) -> str:
             return f"{len(items):,} events: {_counted([event.label for event in items])}"
         case ObjectsAnswer(objects=things) if len(things) > 1:
             pictures = len({thing.time for thing in things})
-            where = f" in {pictures:,} pictures" if pictures > 1 else ""
-            return f"{_counted([thing.label for thing in things])}{where}"
+            where = f"in {pictures:,} pictures: " if pictures > 1 else ""
+            return f"{where}{_counted([thing.label for thing in things])}"
         case answer:
             return describe(answer, reply)
 
@@ -192,7 +195,7 @@ def _events(reply: Reply) -> _Table | None:
     length = length_of(reply)
     lines = [
         _Line(
-            (_at(event.start, length), _at(event.end, length), _sure(event.confidence), _sense(event.modality),
+            (moment(event.start, length), moment(event.end, length), _sure(event.confidence), _sense(event.modality),
              event.label), event.start,
         )
         for event in events[:_LINES]
@@ -210,7 +213,7 @@ def _boxes(reply: Reply) -> _Table | None:
     length, boxes = length_of(reply), reply.pixel_boxes
     lines = [
         _Line(
-            ("" if box.time is None else _at(box.time, length), _sure(box.confidence),
+            ("" if box.time is None else moment(box.time, length), _sure(box.confidence),
              f"{box.x1}, {box.y1} to {box.x2}, {box.y2}", box.label), box.time,
         )
         for box in boxes[:_LINES]
@@ -226,7 +229,7 @@ def _windows(reply: Reply) -> _Table | None:
 def _window(reply: Reply, window: Window) -> _Line:
     wrong, length = problem(window), length_of(reply)
     said = wrong or describe(window.answer, reply)
-    cells = _at(window.start, length), _at(window.end, length), _sure(window.confidence), said, window.reasoning or ""
+    cells = moment(window.start, length), moment(window.end, length), _sure(window.confidence), said, window.reasoning or ""
     return _Line(cells, window.start, bool(wrong))
 
 
@@ -238,11 +241,6 @@ def _table(name: str, columns: tuple[str, ...], lines: Sequence[_Line], total: i
         tuple(_Line(tuple(line.cells[place] for place in kept), line.time, line.bad) for line in lines),
         total - len(lines),
     )  # fmt: skip
-
-
-def _at(time: float, length: float) -> str:
-    """A time, written as those of its file are: in seconds, or as a clock shows it beyond ten minutes."""
-    return clock(time) if length > CLOCK else f"{seconds(time)} s"
 
 
 def _sure(confidence: float | None) -> str:

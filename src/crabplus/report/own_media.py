@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from crabplus.media import MediaError, image
-from crabplus.report.card import Card, clock
+from crabplus.report.card import Card, moment
 from crabplus.report.embed import file_uri, picture_uri
 from crabplus.report.views import STRIP, Picture, Player, drawn, obstacle, stills
-from crabplus.report.windows import file_of
+from crabplus.report.windows import file_of, length_of
 from crabplus.schema import Media, ObjectsAnswer, Reply, Sample
 
 __all__ = ["Room", "Shown", "boxes_shown", "card_of", "file_shown"]
@@ -149,8 +149,8 @@ def _boxed(reply: Reply, file: Media, time: float | None) -> Picture:
     if file.kind == "image":
         still = image(file.path, size)
     else:
-        moment = file if time is None else replace(file, start=time, end=time + _INSTANT)
-        still = stills(Path(file.path), moment, 1, size)[0]
+        instant = file if time is None else replace(file, start=time, end=time + _INSTANT)
+        still = stills(Path(file.path), instant, 1, size)[0]
     names = ", ".join(dict.fromkeys(thing.label for thing in things))
-    words = names if time is None else f"{clock(time)} {names}"
+    words = names if time is None else f"{moment(time, length_of(reply))}: {names}"
     return drawn(card_of(replace(reply, answer=replace(reply.answer, objects=things))), words, still)

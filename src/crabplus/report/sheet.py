@@ -53,7 +53,7 @@ def write_csv(path: str | Path, replies: Iterable[Reply]) -> None:
 
 
 def _cell(value: Any) -> str | int:
-    """A value as it is written: times to the millisecond, texts that spreadsheets take for no formula."""
+    """A value as it is written: numbers to four digits, texts that spreadsheets take for no formula."""
     if value is None:
         return ""
     if isinstance(value, float):

@@ -17,7 +17,7 @@ _LEAST = 0.3
 _MANY = 400
 _SAID = 100
 """Letters of what was said of a window that are shown over its piece."""
-_NAME = 48
+_NAME = 40
 _STEPS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600)
 
 
