@@ -26,7 +26,10 @@ from crabplus.schema import (
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7 * 7 }}"
 HOURS = Media("clip", "video", "two hours.mkv", duration=7200.0, fps=25.0, size=(1920, 1080))
-THINGS = (Object("violin", (0.25, 0.5, 0.75, 1.0), time=0.5), Object("cello", (0, 0, 0.5, 0.5), ((0.1, 0.1),), time=1.5))
+THINGS = (
+    Object("violin", (0.25, 0.5, 0.75, 1.0), time=0.5),
+    Object("cello", (0, 0, 0.5, 0.5), ((0.1, 0.1),), time=1.5),
+)
 
 
 @pytest.fixture
@@ -128,7 +131,8 @@ def test_errors_are_told_in_words(show: Callable, clip: Media, folder: Path) -> 
 
 
 def test_timeline_is_over_the_whole_file(show: Callable) -> None:
-    events = EventsAnswer((Event("bell", 720, 1440, confidence=0.5), Event("dog", 0, 72, "audio"), Event("bell", 7000, 7200)))
+    bells = Event("bell", 720, 1440, confidence=0.5), Event("bell", 7000, 7200)
+    events = EventsAnswer((*bells, Event("dog", 0, 72, "audio")))
     windows = (Window(0, 3600, answer=EventsAnswer((Event("dog", 0, 72),)), confidence=0.5),
                Window(3600, 5400, answer=EventsAnswer()), Window(5400, 7200, reason="no event tag"))  # fmt: skip
     page = show(Reply("1", "ave", answer=events, media=(HOURS,), windows=windows))
@@ -176,7 +180,8 @@ def test_boxes_lie_on_the_pictures_of_their_times(show: Callable, clip: Media) -
     page = show(Reply("1", "s4", answer=ObjectsAnswer(THINGS), media=(clip,)))
     figures = page.all("figure")
     assert texts(page.all("figcaption")) == ["0.5 s: violin", "1.5 s: cello"]
-    shades = [Image.open(BytesIO(b64decode(f.all("img")[0]["src"].split(",")[1]))).getpixel((60, 4))[0] for f in figures]
+    files = [BytesIO(b64decode(figure.all("img")[0]["src"].split(",")[1])) for figure in figures]
+    shades = [Image.open(file).getpixel((60, 4))[0] for file in files]
     assert shades == pytest.approx([40, 120], abs=6)
     boxes = [[float(f.all("rect", "line")[0][name]) for name in ("x", "y", "width", "height")] for f in figures]
     assert boxes == [[16, 24, 32, 24], [0, 0, 32, 24]]
@@ -233,7 +238,9 @@ def test_lines_beyond_a_bound_are_counted(show: Callable) -> None:
 def test_crowded_bars_are_drawn_as_one() -> None:
     events = tuple(Event("rain", n, n + 1) for n in range(0, 1000, 2))
     lanes = file_timeline(Reply("1", "ave", answer=EventsAnswer((*events, Event("rain", 5000, 5001))), media=(HOURS,)))
-    assert lanes and [bar.words for bar in lanes.rows[0].bars] == ["rain, 0 to 1 s, and 499 more", "rain, 1:23:20 to 1:23:21"]
+    assert lanes
+    words = [bar.words for bar in lanes.rows[0].bars]
+    assert words == ["rain, 0 to 1 s, and 499 more", "rain, 1:23:20 to 1:23:21"]
     assert lanes.rows[0].bars[0].width == pytest.approx(100 * 998 / 7200 + 0.3, abs=0.01) and lanes.rows[0].lanes == 1
 
 
