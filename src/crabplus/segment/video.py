@@ -71,9 +71,7 @@ class Tracker:
         self, shown: Iterator[Shown], things: Sequence[Object], first: int, backward: bool
     ) -> Iterator[tuple[float, list[Mask]]]:
         """One way through the video; the picture where things are known comes first, and is told of once."""
-        session: Any = self.processor.init_video_session(
-            inference_device=self.model.device, dtype=self.model.dtype
-        )
+        session: Any = self.processor.init_video_session(inference_device=self.model.device, dtype=self.model.dtype)
         for number, second, picture in shown:
             inputs = self.processor(images=picture, return_tensors="pt")
             if number == first:
@@ -97,9 +95,7 @@ class Tracker:
     def _masks(self, said: Any, things: Sequence[Object], second: float, size: tuple[int, int]) -> list[Mask]:
         logits = self.processor.post_process_masks([said.pred_masks.float()], [list(size)], binarize=False)[0]
         scores = logits[:, 0].sigmoid().cpu().numpy()
-        return [
-            Mask(thing.label, score, second, thing.confidence) for thing, score in zip(things, scores, strict=True)
-        ]
+        return [Mask(thing.label, score, second, thing.confidence) for thing, score in zip(things, scores, strict=True)]
 
 
 class _Film:
