@@ -87,14 +87,13 @@ class MaskFolder:
             MasksError: it was made with other settings, or is no folder of masks.
         """
         path = self.root / "settings.json"
-        if path.is_file():
-            found = json.loads(path.read_text(encoding="utf-8"))
-            for name, wanted in settings.items():
-                if found.get(name) != wanted:
-                    raise MasksError(
-                        f"{self.root} was made with {name} {found.get(name)!r}, and {wanted!r} is asked for; {_REMEDY}"
-                    )
         self.read()
+        found = json.loads(path.read_text(encoding="utf-8")) if self.lines and path.is_file() else settings
+        for name, wanted in settings.items():
+            if found.get(name) != wanted:
+                raise MasksError(
+                    f"{self.root} was made with {name} {found.get(name)!r}, and {wanted!r} is asked for; {_REMEDY}"
+                )
         write_lines(self.root / "masks.jsonl", map(to_json, self.lines.values()))  # without a line that was cut off
         write_whole(path, (json.dumps(dict(settings), indent=1) + "\n").encode())
 

@@ -43,7 +43,8 @@ def _outline(canvas: NDArray[np.uint8], thing: Object, colour: tuple[int, int, i
     for x, y in points:
         cv2.circle(canvas, (int(x), int(y)), 2 * thick, (255, 255, 255), -1)
         cv2.circle(canvas, (int(x), int(y)), 2 * thick, colour, max(thick // 2, 1))
-    words = thing.label.encode("ascii", "replace").decode()
-    place = (x1 + thick, max(y1 - 2 * thick, 12 * thick))
-    for shade, width in (((0, 0, 0), 3 * thick), (colour, thick)):
-        cv2.putText(canvas, words, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4 * thick, shade, width, cv2.LINE_AA)
+    words, size = thing.label.encode("ascii", "replace").decode(), 0.4 * thick
+    (across, up), below = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
+    left, foot = min(x1, max(canvas.shape[1] - across, 0)), max(y1 - below, up)
+    cv2.rectangle(canvas, (left, foot - up), (left + across, foot + below), (0, 0, 0), -1)
+    cv2.putText(canvas, words, (left, foot), cv2.FONT_HERSHEY_SIMPLEX, size, colour, thick, cv2.LINE_AA)
