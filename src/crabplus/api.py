@@ -14,8 +14,9 @@ from crabplus.loading import adapter_for, default_device, origin_of
 from crabplus.models import TINY, load_model
 from crabplus.models.source import Files
 from crabplus.own import Asked, AskError, Named, find_files, key_of, sample_of, windows_of
-from crabplus.schema import Reply
-from crabplus.segment import Mask, Segmenter, load_segmenter, masks_of
+from crabplus.schema import ObjectsAnswer, Reply
+from crabplus.segment import Mask, Segmenter, load_segmenter
+from crabplus.segment.answers import segment_replies
 from crabplus.tasks import Pack
 
 __all__ = ["AskError", "CrabPlus"]
@@ -118,10 +119,15 @@ class CrabPlus:
                 :func:`crabplus.segment.load_segmenter` gave.
 
         Raises:
-            ValueError: no things in the reply. MediaError: the picture cannot be read any more.
+            ValueError: the answer is of another kind, a thing has no place, or its picture cannot be read any more.
         """
+        if not isinstance(reply.answer, ObjectsAnswer):
+            raise ValueError(f"{reply.id}: masks need boxes or points, and the answer to {reply.task!r} has none")
         chosen = load_segmenter(segmenter) if isinstance(segmenter, str | Path) else segmenter
-        return masks_of(reply, chosen)
+        (made,) = segment_replies(chosen, [reply])
+        if made.error:
+            raise ValueError(made.error)
+        return made.masks
 
     def routing(self, media: FilePath, *, task: str, **options: Any) -> tuple[Reply, Routing]:
         """What :meth:`ask` gives, and which heads of the adapter the router chose for which kind of token.
