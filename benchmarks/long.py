@@ -2,8 +2,8 @@
 
 Event F1 at IoU 0.5 (one-to-one, same label) of key ``ave``: clip by clip; of the joined file as it is asked by default;
 from its third second on, so that windows do not begin where clips do; and without looking for cuts. Then memory: a
-process of its own asks files of 10 s, 20 minutes and 2 hours (the twenty minutes six times), and tells its peak and that
-of its decoder. Results go to ``benchmarks/results/long.json``.
+process of its own asks files of 10 s, 20 minutes and 2 hours (the twenty minutes six times), and tells its peak and
+that of its decoder. Results go to ``benchmarks/results/long.json``.
 Run: python benchmarks/long.py [--clips N] [--threads N]
 """
 

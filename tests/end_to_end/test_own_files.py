@@ -8,6 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from crabplus.cli import app
+from crabplus.cli.own import _check
+from crabplus.own import Asked
 from crabplus.schema import EventsAnswer, Reply, from_json
 from crabplus.tidepool.build import ask
 from crabplus.tidepool.film import write_clip
@@ -61,7 +63,7 @@ def test_what_people_use_elsewhere(answered):
     assert json.loads((answered / "coco.json").read_text())["annotations"] == []
     page = (answered / "report.html").read_text()
     assert "below/film.mp4" in page and "cut short" in page and page.count("<video") == 3
-    assert len(list((answered / "video").glob("*.mp4"))) == 3
+    assert len(list((answered / "copies").glob("*.mp4"))) == 3
 
 
 def test_the_same_command_goes_on(answered, videos, tmp_path, monkeypatch):
@@ -115,11 +117,16 @@ def test_masks_of_boxes_in_one_command(videos, tmp_path):
 @pytest.mark.parametrize(("arguments", "words"), [
     (("--task", "events", "--data", "x"), "either own files"), ((), "--task"), (("--keys", "ave"), "--task"),
     (("--task", "caption"), "it knows events"), (("--task", "events", "--write", "pdf"), "one of csv"),
-    (("--task", "events", "--segment", "grabcut"), "boxes"), (("--task", "match"), "crabplus ask"),
+    (("--task", "events", "--segment", "grabcut"), "boxes"), (("--task", "match"), "it knows events"),
 ])  # fmt: skip
 def test_what_cannot_be_is_told_before_anything_is_done(videos, tmp_path, arguments, words):
     said = run("predict", videos / "a.mp4", "--out", tmp_path / "out", *arguments)
     assert said.exit_code == 2 and words in said.output and not (tmp_path / "out").exists()
+
+
+def test_files_that_belong_together_are_asked_about_by_ask():
+    with pytest.raises(ValueError, match="crabplus ask"):
+        _check(Asked("a2v"), None)
 
 
 def test_ask_says_what_it_joined(videos):
