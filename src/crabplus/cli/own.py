@@ -45,10 +45,11 @@ def ask(
 ) -> None:
     """Ask a model about media files of any length, and print what it says."""
     with clear_errors():
-        from crabplus.answers import plan_of
+        from dataclasses import replace
+
         from crabplus.data import pack_for
         from crabplus.loading import adapter_for
-        from crabplus.own import MATCHING, find_files, sample_of
+        from crabplus.own import MATCHING, find_files, sample_of, windows_of
         from crabplus.schema import to_json
 
         chosen = pack_for(model, pack)
@@ -56,15 +57,15 @@ def ask(
         matching = asked.key in MATCHING
         named = find_files(files)
         if matching or len(named) == 1:  # refuse before the model loads
-            sample_of(named[0], asked, files[1:] if matching else ())
-            plan_of(named[0], asked, chosen)
+            sample = sample_of(named[0], asked, files[1:] if matching else ())
+            windows_of(sample, replace(asked, cuts=False), chosen)
         adapter_for(model, adapter)
         from crabplus.api import CrabPlus
 
         plus = CrabPlus.from_pretrained(model, adapter, pack=pack)
         options: dict[str, Any] = {
             "task": asked.key, "question": question, "labels": asked.labels, "sound": asked.sounds, "start": start,
-            "end": end, "window": window, "overlap": overlap, "cuts": cuts,
+            "end": end, "window": window, "overlap": overlap, "cuts": cuts, "track": track,
         }  # fmt: skip
         single = matching or len(named) == 1
         replies = (
