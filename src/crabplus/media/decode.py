@@ -162,6 +162,10 @@ class Decoder:
         """See :func:`crabplus.media.image`."""
         return self._call("image", path, _size(size))
 
+    def cuts(self, path: FilePath, start: float | None = None, end: float | None = None) -> list[float]:
+        """See :func:`crabplus.media.cuts`."""
+        return self._call("cuts", path, _second(start), _second(end))
+
     def annotate(self, path: FilePath, out: FilePath, marks: Marks, form: str = "mp4") -> None:
         """Writes a copy of a film or a picture with marks drawn over it.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from crabplus.media.clip import read_probe
+from crabplus.media.cuts import read_cuts
 from crabplus.media.marks import Marks
 from crabplus.media.pictures import read_frames
 from crabplus.media.sound import read_waveform
@@ -20,5 +21,6 @@ def _annotate(path: str, out: str, marks: Marks, form: str) -> None:
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    "probe": read_probe, "frames": read_frames, "waveform": read_waveform, "image": read_image, "annotate": _annotate,
+    "probe": read_probe, "frames": read_frames, "waveform": read_waveform, "image": read_image, "cuts": read_cuts,
+    "annotate": _annotate,
 }  # fmt: skip
