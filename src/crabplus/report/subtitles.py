@@ -103,7 +103,7 @@ def _stacked(cues: list[Cue]) -> Iterator[Cue]:
         while waiting and waiting[-1].start <= start:
             open_cues.append(waiting.pop())
         words = "\n".join(dict.fromkeys(cue.words for cue in open_cues))
-        if before and before.words == words and before.end == start:
+        if before and before.words == words:
             before = before._replace(end=end)
             continue
         if before and before.words:
