@@ -128,16 +128,15 @@ def plan_files(out: Path, files: Sequence[Path], asked: Any, pack: Any, overwrit
         ValueError: the folder is of another question, or a file has changed since.
     """
     from crabplus.own import find_files
+    from crabplus.whole import write_lines
 
     path = out / "plan.jsonl"
     heading = plain_json.dumps({"asked": vars(asked), "pack": pack.digest}, sort_keys=True)
     kept = {} if overwrite else _kept(path, heading)
-    out.mkdir(parents=True, exist_ok=True)
     named = find_files(files)
+    write_lines(path, [heading, *map(plain_json.dumps, kept.values())])  # without a line that was cut off
     plans = []
-    with path.open("a" if kept else "w", encoding="utf-8") as file:
-        if not kept:
-            file.write(f"{heading}\n")
+    with path.open("a", encoding="utf-8") as file:
         for plan, line in track(_plans(named, asked, pack, kept), "looking at files", len(named)):
             plans.append(plan)
             if line:
@@ -160,7 +159,7 @@ def _kept(path: Path, heading: str) -> dict[str, Any]:
         except ValueError:  # the last line of a run that was killed
             continue
         rows[row["name"]] = row
-    return {"": None, **rows}
+    return rows
 
 
 def _plans(named: Sequence[Any], asked: Any, pack: Any, kept: dict[str, Any]) -> Iterator[tuple[Any, str | None]]:
