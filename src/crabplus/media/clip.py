@@ -14,11 +14,14 @@ from crabplus.media.containers import IMAGES, identify, mp3_states_length
 from crabplus.media.errors import MediaError
 from crabplus.media.records import Probe
 from crabplus.media.stills import read_image
-from crabplus.media.streams import first_frame, opened, packets, start_of
+from crabplus.media.streams import first_frame, opened, packets, stamp_of, start_of
 
 __all__ = ["Clip", "orient", "read_probe", "survey", "window_of"]
 
 _CUT = 0.05  # seconds that the packets may fall short of a stated length before the file counts as cut
+_STAY = {"video": 3600.0, "audio": 10.0}  # seconds that one packet may last; what states more is wrong
+_PAUSE = 3600.0  # seconds without pictures and sound from which on the time stamps are wrong
+_THIN = 4000.0  # bytes per second below which a clip that is longer than that is looked through for such a pause
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,12 @@ def _survey(path: str, mark: tuple[int, int, int]) -> Clip | None:
             clip = replace(clip, origin=start_of(stream))
     else:
         clip = _with_pictures(clip)
-    return clip if audio is None else _with_sound(clip)
+    clip = clip if audio is None else _with_sound(clip)
+    if clip.end <= 0:
+        raise MediaError(path, "is damaged: its time stamps go backwards")
+    if clip.end > _PAUSE and mark[1] / clip.end < _THIN:
+        _check_pauses(clip)
+    return clip
 
 
 def _choose(container: InputContainer, kind: str) -> int | None:
@@ -136,9 +144,10 @@ def _with_sound(clip: Clip) -> Clip:
     with opened(clip.path, clip.format, clip.audio) as container:
         stream = container.streams[clip.audio]
         start = start_of(stream)
-        guess = clip.format == "avi" or (clip.format == "mp3" and not mp3_states_length(clip.path))
+        # what libav takes from the bit rate is too short for a matroska without a stated length
+        guess = clip.format in ("avi", "matroska") or (clip.format == "mp3" and not mp3_states_length(clip.path))
         stated = float(stream.duration * stream.time_base) if stream.duration and not guess else None
-        _, end = _extent(clip, container, stream, whole=stated is None)
+        _, end = _extent(clip, container, stream, whole=stated is None and clip.format != "matroska")
     if stated is not None and clip.format in ("mp3", "flac") and start + stated - end > _CUT:
         raise MediaError(
             clip.path, f"is cut short: it should last {stated:.2f} s and its sound stops at {end - start:.2f} s"
@@ -167,8 +176,28 @@ def _last_packet(path: str, container: InputContainer, stream: Stream) -> tuple[
         if time is None or packet.is_discard:
             continue
         last, end = found or (time, time)
-        found = max(last, time), max(end, time + float((packet.duration or 0) * stream.time_base))
+        length = float((packet.duration or 0) * stream.time_base)
+        found = max(last, time), max(end, time + (length if length <= _STAY[stream.type] else 0.0))
     return found
+
+
+def _check_pauses(clip: Clip) -> None:
+    """Refuses a clip whose time stamps jump: it would last for days that are not in it.
+
+    Raises:
+        MediaError: they do.
+    """
+    until = 0.0
+    with opened(clip.path, clip.format) as container:
+        streams = [container.streams[index] for index in (clip.video, clip.audio) if index is not None]
+        for packet in container.demux(streams):
+            stamp = stamp_of(packet, clip.format == "avi")
+            if stamp is None or packet.is_discard:
+                continue
+            time = float(stamp * packet.time_base) - clip.origin
+            if time > until + _PAUSE:
+                raise MediaError(clip.path, f"is damaged: its time stamps jump from {until:.2f} to {time:.2f} s")
+            until = max(until, time)
 
 
 def _turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:

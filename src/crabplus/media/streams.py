@@ -10,8 +10,9 @@ from av.logging import Capture
 from av.stream import Discard, Stream
 
 from crabplus.media.errors import MediaError
+from crabplus.media.limits import MOST_STREAMS, SOUND_RATES, VIDEO_PIXELS, large
 
-__all__ = ["first_frame", "opened", "packets", "stamp_of", "start_of"]
+__all__ = ["check_rate", "first_frame", "opened", "packets", "stamp_of", "start_of"]
 
 _SKIPPERS = ("matroska", "ogg")  # their demuxers leave out a damaged stretch and go on, with no more than a message
 _WAV_PROBE = "20000"  # bytes; a wav file is searched for other codecs in disguise, by default 5 MB of it
@@ -26,9 +27,13 @@ def opened(path: str, form: str, index: int | None = None) -> Iterator[InputCont
     """The container; with ``index``, set to read that stream alone and to decode it in one thread.
 
     Raises:
-        MediaError: it cannot be read, has no decoder for the stream, or a damaged stretch was met and left out.
+        MediaError: it cannot be read, has no decoder for the stream, asks for more than is given to a file, or a
+            damaged stretch was met and left out.
     """
-    options = {"protocol_whitelist": "file"}  # no file may make us read another one
+    options = {
+        "protocol_whitelist": "file",  # no file may make us read another one
+        "max_streams": str(MOST_STREAMS), "max_pixels": str(VIDEO_PIXELS),
+    }  # fmt: skip
     if form == "wav":
         options["probesize"] = _WAV_PROBE
     try:
@@ -38,7 +43,14 @@ def opened(path: str, form: str, index: int | None = None) -> Iterator[InputCont
             if index is not None:
                 _select(path, container, index)
             yield container
-    except av.FFmpegError as error:
+    except (av.FFmpegError, MediaError) as error:
+        if any("max_streams" in message for _, _, message in log):
+            raise MediaError(path, f"has more than {MOST_STREAMS} streams, and no more are read") from error
+        if any(message.startswith("Picture size") for _, _, message in log):  # as the pictures themselves say
+            size = f"an impossible size, or more than the {VIDEO_PIXELS:,} pixels that are read"
+            raise MediaError(path, f"its pictures claim {size}") from error
+        if isinstance(error, MediaError):
+            raise
         raise MediaError(path, f"cannot be read as {form}: {error.strerror}") from error
     if form in _SKIPPERS:
         for level, source, message in log:
@@ -50,10 +62,25 @@ def _select(path: str, container: InputContainer, index: int) -> None:
     stream = container.streams[index]
     if stream.codec_context is None:
         raise MediaError(path, f"its {stream.type} is in a format that this build of PyAV cannot decode")
-    stream.codec_context.thread_count = 1
+    codec = stream.codec_context
+    if stream.type == "video" and codec.width * codec.height > VIDEO_PIXELS:
+        raise MediaError(path, large(codec.width, codec.height, VIDEO_PIXELS))
+    if stream.type == "audio":
+        check_rate(path, codec.sample_rate)
+    codec.thread_count, codec.options = 1, {"max_pixels": str(VIDEO_PIXELS)}
     for other in container.streams:
         if other.index != index:
             other.discard = Discard.all
+
+
+def check_rate(path: str, rate: int) -> None:
+    """Refuses a rate of samples that no sound has.
+
+    Raises:
+        MediaError: it is none.
+    """
+    if not SOUND_RATES[0] <= rate <= SOUND_RATES[1]:
+        raise MediaError(path, f"its sound claims {rate} samples per second, which no sound has")
 
 
 def packets(path: str, container: InputContainer, stream: Stream) -> Iterator[tuple[av.Packet, float | None]]:
