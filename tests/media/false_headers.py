@@ -20,6 +20,7 @@ SOUND = [(100 * number, bytes(1600)) for number in range(20)]  # two seconds in 
 def no_stream(sources: Sources, rng: Random) -> Made:
     yield "empty moov.mp4", forge.movie(), False
     yield "no samples.mp4", forge.movie(forge.track_box(1)), False
+    yield "no samples, but an entry.mp4", forge.movie(forge.track_box(1, entry=forge.sound_entry())), False
     yield "no samples in two tracks.mp4", forge.movie(forge.track_box(1), forge.track_box(2, b"vide")), False
     yield "moov of nothing.mp4", box(b"ftyp", b"isom") + box(b"moov"), False
     yield "no samples.wav", riff(8000, samples=b""), False
@@ -147,7 +148,7 @@ def jumps(sources: Sources, rng: Random) -> Made:
 def many_streams(sources: Sources, rng: Random) -> Made:
     yield "3000.mkv", matroska(b"".join(sound_track() for _ in range(3000)), SOUND), False
     yield "900.mkv", matroska(sound_track() + b"".join(forge.track(n, b"A_AAC") for n in range(2, 900)), SOUND), False
-    yield "3000.mp4", forge.movie(*(forge.track_box(number) for number in range(1, 3001))), False
+    yield "3000.mp4", forge.movie(*(forge.track_box(n, entry=forge.sound_entry()) for n in range(1, 3001))), False
     yield "40.mkv", matroska(sound_track() + b"".join(forge.track(n, b"A_AAC") for n in range(2, 40)), SOUND), True
     pages = [forge.ogg_page(0, 2, number, b"OpusHead\1\1\0\0\x80\xbb\0\0\0\0\0") for number in range(2000)]
     yield "2000.ogg", b"".join(pages), False

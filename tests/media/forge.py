@@ -32,6 +32,11 @@ def track_box(number: int, kind: bytes = b"soun", entry: bytes = b"") -> bytes:
     return box(b"trak", head, box(b"mdia", clock, handler, box(b"minf", box(b"stbl", described, *table))))
 
 
+def sound_entry() -> bytes:
+    """What describes the samples of a track of sound."""
+    return box(b"sowt", bytes(7), b"\1", bytes(8), struct.pack(">HHIHH", 1, 16, 0, 8000, 0))
+
+
 def movie(*tracks: bytes) -> bytes:
     """An mp4 of these tracks, with no data."""
     head = box(b"mvhd", struct.pack(">5I", 0, 0, 0, 1000, 0), bytes(80))

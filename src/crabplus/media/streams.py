@@ -15,6 +15,8 @@ from crabplus.media.limits import MOST_STREAMS, SOUND_RATES, VIDEO_PIXELS, large
 __all__ = ["check_rate", "first_frame", "opened", "packets", "stamp_of", "start_of"]
 
 _SKIPPERS = ("matroska", "ogg")  # their demuxers leave out a damaged stretch and go on, with no more than a message
+_MANY = f"has more than {MOST_STREAMS} streams, and no more are read"
+_LARGE = f"its pictures claim an impossible size, or more than the {VIDEO_PIXELS:,} pixels that are read"
 _WAV_PROBE = "20000"  # bytes; a wav file is searched for other codecs in disguise, by default 5 MB of it
 
 av.logging.set_level(av.logging.ERROR)
@@ -36,26 +38,28 @@ def opened(path: str, form: str, index: int | None = None) -> Iterator[InputCont
     }  # fmt: skip
     if form == "wav":
         options["probesize"] = _WAV_PROBE
+    began = 0  # how many messages opening it gave; they may be on streams that are not read
     try:
         # "file:" because a colon in a name would make it an address
         with Capture(local=True) as log, av.open("file:" + path, format=form, options=options,
                                                  metadata_errors="replace") as container:  # fmt: skip
             if index is not None:
                 _select(path, container, index)
+            began = len(log)
             yield container
     except (av.FFmpegError, MediaError) as error:
         if any("max_streams" in message for _, _, message in log):
-            raise MediaError(path, f"has more than {MOST_STREAMS} streams, and no more are read") from error
-        if any(message.startswith("Picture size") for _, _, message in log):  # as the pictures themselves say
-            size = f"an impossible size, or more than the {VIDEO_PIXELS:,} pixels that are read"
-            raise MediaError(path, f"its pictures claim {size}") from error
+            raise MediaError(path, _MANY) from error
+        if any(message.startswith("Picture size") for _, _, message in log[began:]):
+            raise MediaError(path, _LARGE) from error
         if isinstance(error, MediaError):
             raise
         raise MediaError(path, f"cannot be read as {form}: {error.strerror}") from error
-    if form in _SKIPPERS:
-        for level, source, message in log:
-            if level <= av.logging.ERROR and form in source.split(","):
-                raise MediaError(path, f"is damaged: {message.strip()}")
+    for level, source, message in log:
+        if "max_streams" in message:
+            raise MediaError(path, _MANY)
+        if form in _SKIPPERS and level <= av.logging.ERROR and form in source.split(","):
+            raise MediaError(path, f"is damaged: {message.strip()}")
 
 
 def _select(path: str, container: InputContainer, index: int) -> None:
