@@ -54,6 +54,8 @@ def opened(path: str, form: str, index: int | None = None) -> Iterator[InputCont
             raise MediaError(path, _LARGE) from error
         if isinstance(error, MediaError):
             raise
+        if isinstance(error, MemoryError):
+            raise MediaError(path, "is damaged: it asks for more memory than there is for one file") from error
         raise MediaError(path, f"cannot be read as {form}: {error.strerror}") from error
     for level, source, message in log:
         if "max_streams" in message:

@@ -6,6 +6,7 @@ It imports numpy, av and cv2 and nothing heavier, so that it starts fast.
 
 import contextlib
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -33,8 +34,9 @@ def main() -> None:
         send(replies, f"{error}; install crabplus[media]")
         return
     send(replies, None)
+    gc.freeze()
     while _serve(requests, replies, OPERATIONS):
-        pass
+        gc.collect()  # containers and streams refer to each other: else pictures of many files would lie about
 
 
 def _limit_memory() -> None:
