@@ -103,7 +103,7 @@ def flipped(sources: Sources, rng: Random) -> Made:
 def wrong_type(sources: Sources, rng: Random) -> Made:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("a.mp4", sources["fast.mp4"])
+        file.writestr(zipfile.ZipInfo("a.mp4"), sources["fast.mp4"])
     page = b"<!doctype html><html><body><h1>404 Not Found</h1></body></html>"
     text = b"neither seen nor heard\n" * 99
     for name, data in [

@@ -84,7 +84,7 @@ def ten_hours(sources: Sources, rng: Random) -> Made:
     yield "header.avi", patched(sources["mpeg4.avi"], b"avih8\0\0\0", 16, "<I", TEN_HOURS * 10), None
     yield "stream header.avi", patched(sources["mpeg4.avi"], b"vidsFMP4", 24, "<I", TEN_HOURS * 10), None
     flac = sources["sound.flac"]
-    yield "header.flac", flac[:22] + struct.pack(">I", TEN_HOURS * 16_000) + flac[26:], False
+    yield "ten hours.flac", flac[:22] + struct.pack(">I", TEN_HOURS * 16_000) + flac[26:], False
     yield "header.mp3", patched(sources["sound.mp3"], b"Info", 4, ">I", TEN_HOURS * 40), False
     yield "last page.ogg", forge.last_page_ends(sources["sound.ogg"], TEN_HOURS * 48_000), None
 
