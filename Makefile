@@ -64,3 +64,4 @@ bench: $(READY)
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/constrain.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/long.py
