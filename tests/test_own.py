@@ -131,7 +131,9 @@ def test_windows_end_at_the_cuts_of_the_film(place):
     film, still = shown(place / "film.mp4", "ave"), shown(place / "photo.jpg", "avqa", question="What?")
     assert windows_of(film, Asked("ave"), TINY) == pytest.approx(np.array([(0, 10), (10, 20), (20, 30)]), abs=0.2)
     assert windows_of(film, Asked("ave", cuts=False), TINY) == [(0, 10), (8, 18), (16, 26), (20, 30)]
-    assert windows_of(film, Asked("ave", window=20, overlap=5, cuts=False), TINY) == [(0, 20), (10, 30)]
+    assert windows_of(film, Asked("ave", window=20, overlap=5, cuts=False), OMNI) == [(0, 20), (10, 30)]
+    with pytest.raises(AskError, match="at most 10 s"):
+        windows_of(film, Asked("ave", window=20), TINY)
     assert windows_of(film, Asked("ave"), OMNI) == [(0, 30)] and windows_of(still, Asked("avqa"), TINY) == []
     with pytest.raises(AskError, match="half a window"):
         windows_of(film, Asked("ave", overlap=6), TINY)
