@@ -344,7 +344,7 @@ def to_json(record: Any) -> str:
 
 
 def from_json(text: str | bytes | dict[str, Any], kind: type[T] = Sample) -> T:  # type: ignore[assignment]
-    """The inverse of :func:`to_json`; a dict that JSON gave is taken too.
+    """The inverse of :func:`to_json`; a dict that JSON gave is taken too. A reply is read where predictions are.
 
     Raises:
         SchemaError: text that is no JSON, or a record that breaks the schema; names record, field and value.
@@ -354,8 +354,10 @@ def from_json(text: str | bytes | dict[str, Any], kind: type[T] = Sample) -> T: 
     except json.JSONDecodeError as error:
         where = f", at {error.doc[error.pos : error.pos + 20]!r}" if error.doc[error.pos :] else ", it ends too soon"
         raise SchemaError(f"{kind.__name__}: not JSON: {error.msg}{where}") from error
+    wanted: Any = Reply if kind is Prediction and isinstance(data, dict) and "media" in data else kind
     try:
-        return TypeAdapter(kind).validate_python(data)
+        found: T = TypeAdapter(wanted).validate_python(data)
+        return found
     except ValidationError as error:
         name = f" {data['id']!r}" if isinstance(data, dict) and "id" in data else ""
         raise SchemaError(f"{kind.__name__}{name}: " + "; ".join(map(_problem, error.errors()))) from error

@@ -40,8 +40,8 @@ def test_after_a_seek(name, clip, number):
 @pytest.mark.parametrize("name", ["long.mp4", "long.mkv", "long.avi"])
 def test_a_seek_saves_decoding(name, clip, monkeypatch):
     decoded = []
-    judge = pictures._Walk._judge
-    monkeypatch.setattr(pictures._Walk, "_judge", lambda walk, *shown: decoded.append(shown) or judge(walk, *shown))
+    judge = pictures.Walk._judge
+    monkeypatch.setattr(pictures.Walk, "_judge", lambda walk, *shown: decoded.append(shown) or judge(walk, *shown))
     pictures.read_frames(str(clip(name)), 2, 20.5, 21.0, None)
     assert 0 < len(decoded) <= 70  # of 250: those since the key frame at 20 s, and at most one group before it
     decoded.clear()
@@ -83,7 +83,8 @@ def test_rotation(turn, make, clip):
     matrix, turned = TURNS[turn]
     plain = frames(clip("silent.mp4"), 3).images
     found = frames(make("turned.mp4", video="libx264", matrix=matrix), 3).images
-    assert np.array_equal(found, np.stack([turned(image) for image in plain]))
+    # two files, two encodings: x264 does not always give the same bytes for the same pictures
+    assert np.allclose(found, np.stack([turned(image) for image in plain]).astype(float), rtol=0, atol=16)
 
 
 def test_rotation_is_in_the_size(make):

@@ -12,13 +12,15 @@ from crabplus.media.errors import MediaError
 from crabplus.media.limits import MOST_PIECES
 from crabplus.media.still_files import check_still
 
-__all__ = ["IMAGES", "identify", "mp3_states_length", "wav_states_length"]
+__all__ = ["IMAGES", "SUFFIXES", "identify", "mp3_states_length", "wav_states_length"]
 
 IMAGES = ("jpeg", "png")
 _IMAGE_NAMES = frozenset((".jpg", ".jpeg", ".png"))
 _CLIP_NAMES = frozenset(
     (".mp4", ".m4v", ".mov", ".3gp", ".avi", ".mkv", ".webm", ".wav", ".mp3", ".flac", ".m4a", ".ogg", ".oga", ".opus")
 )
+SUFFIXES = _IMAGE_NAMES | _CLIP_NAMES
+"""Endings of names of media."""
 _BOXES = frozenset((b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"styp"))
 _INDEX = frozenset((b"trak", b"mdia", b"minf", b"stbl"))
 _UNKNOWN_RIFF = 0x7FFFF000  # writers that cannot seek back leave 0 or a value from here on as the length
