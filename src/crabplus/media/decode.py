@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crabplus.media.errors import MediaError
+from crabplus.media.marks import Marks
 from crabplus.media.records import Frames, Probe
 from crabplus.media.wire import receive, send
 
@@ -164,6 +165,22 @@ class Decoder:
     def cuts(self, path: FilePath, start: float | None = None, end: float | None = None) -> list[float]:
         """See :func:`crabplus.media.cuts`."""
         return self._call("cuts", path, _second(start), _second(end))
+
+    def annotate(self, path: FilePath, out: FilePath, marks: Marks, form: str = "mp4") -> None:
+        """Writes a copy of a film or a picture with marks drawn over it.
+
+        A film is written as H.264 in mp4: upright and with square pixels, of the same size (a pixel more where that is
+        odd) and with every picture at its own time. Its sound is carried over as it is where mp4 takes it, else as AAC.
+        Little of it is held at a time, however long it is.
+
+        Args:
+            path: the original. out: the copy; it is replaced while it is written. marks: what is drawn, and when.
+            form: of the copy: ``mp4`` for a film, ``jpg`` or ``png`` for a picture.
+
+        Raises:
+            MediaError: the original cannot be read to its end, is sound alone, or of another kind than ``form``.
+        """
+        self._call("annotate", path, os.path.abspath(os.fsdecode(out)), marks, form)
 
     def close(self) -> None:
         """Ends the worker; a later call starts a new one."""
