@@ -14,7 +14,7 @@ from crabplus.tasks import Pack, get_task
 from crabplus.tasks.tags import without_tags
 from crabplus.windows import join, on_the_clock, split
 
-__all__ = ["Plan", "answer", "plan_of", "reply_to", "summed_up"]
+__all__ = ["Plan", "answer", "needs_sum", "plan_of", "reply_to", "summed_up"]
 
 NOTES = 24  # windows, or notes about windows, out of which one answer is asked for at a time
 FILES = 32  # that are looked at before the first of them is answered
@@ -94,11 +94,9 @@ def summed_up(
     about at a time, then what was said of these, until one answer is left. An answer that cannot be read leaves the
     reply as it was joined.
     """
-    task = get_task(reply.task)
-    worded = task.like if task.like and task.key not in pack.joins else task.key
-    notes = [_note(window) for window in reply.windows if window.answer is not None]
-    if worded not in pack.joins or len(notes) < 2:
+    if not needs_sum(reply, pack):
         return reply
+    notes = [_note(window) for window in reply.windows if window.answer is not None]
     made: list[Prediction] = []
     while len(made) != 1:
         groups = [notes[start : start + NOTES] for start in range(0, len(notes), NOTES)]
@@ -113,6 +111,13 @@ def summed_up(
         return reply
     said = made[0]
     return replace(reply, text=said.text, answer=said.answer, reasoning=said.reasoning, confidence=said.confidence)
+
+
+def needs_sum(reply: Reply, pack: Pack) -> bool:
+    """Whether a model has to read what was said of the windows of a reply."""
+    task = get_task(reply.task)
+    worded = task.like if task.like and task.key not in pack.joins else task.key
+    return worded in pack.joins and sum(window.answer is not None for window in reply.windows) > 1
 
 
 def _note(window: Window) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crabplus.cli.options import Adapter, Model, PackFile, clear_errors, names_in, track
+from crabplus.cli.options import Adapter, Model, PackFile, clear_errors, names_in, one_of, track
 
 Files = Annotated[list[Path], typer.Argument(help="Videos, sounds or pictures; folders; patterns such as '*.mp4'.")]
 Task = Annotated[str, typer.Option(
@@ -184,3 +184,61 @@ def _mark(path: str) -> list[int]:
     except OSError:
         return [0, 0]
     return [found.st_mtime_ns, found.st_size]
+
+
+def exports_in(names: str) -> tuple[str, ...]:
+    """What is to be written beside the replies."""
+    return tuple(one_of(name, *WRITTEN) for name in names_in(names))
+
+
+def answer_files(
+    run: Any, files: Sequence[Path], asked: Any, out: Path, written: Sequence[str], segmenter: str | None
+) -> None:
+    """Answer people's own files into a folder: ``replies.jsonl``, and what else is to be written."""
+    from crabplus.schema import to_json
+    from crabplus.whole import write_lines
+
+    settings = run.settings  # before files are looked at: a model or adapter that is not there is told at once
+    with run.processes():
+        plans = _planned(run, out, files, asked)
+        samples = [sample for plan in plans for sample in plan.samples]
+        file = run.answer(samples, Path(), out / "windows.jsonl")
+        if run.first:
+            replies = list(_replies(run, plans, file, settings))
+            write_lines(out / "replies.jsonl", map(to_json, replies))
+            typer.echo(_summary(replies, out))
+            export(replies, out, written, segmenter)
+
+
+def _planned(run: Any, out: Path, files: Sequence[Path], asked: Any) -> list[Any]:
+    """The plans; the first process makes them, and the others read them."""
+    if run.first:
+        plan_files(out, files, asked, run.wording, run.overwrite)
+    run.state.wait_for_everyone()
+    return plan_files(out, files, asked, run.wording, False)
+
+
+def _replies(run: Any, plans: Sequence[Any], file: Any, settings: dict[str, Any]) -> Iterator[Any]:
+    """A reply to every plan, out of the predictions of its windows."""
+    from crabplus.answers import needs_sum, reply_to, summed_up
+    from crabplus.schema import Prediction, from_json
+
+    for plan in plans:
+        said = [from_json(file.lines[sample.task, sample.id].text, Prediction) for sample in plan.samples]
+        reply = reply_to(plan, said, settings)
+        if needs_sum(reply, run.wording):
+            plus = run.load()
+            reply = summed_up(plus.model, plus.pack, reply, plus.origin, run.options["batch_size"])
+        yield reply
+
+
+def _summary(replies: Sequence[Any], out: Path) -> str:
+    errors = sum(reply.error is not None for reply in replies)
+    unread = sum(reply.answer is None and reply.error is None for reply in replies)
+    return (
+        f"{len(replies)} files in {out / 'replies.jsonl'}: {errors} with an error, {unread} without a readable answer"
+    )
+
+
+def export(replies: Sequence[Any], out: Path, written: Sequence[str], segmenter: str | None) -> None:
+    """Write what people can use elsewhere: see :data:`WRITTEN`."""
