@@ -1,0 +1,175 @@
+"""The page itself: what stands on it, and what its buttons do."""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import FileData
+
+from crabplus.report.piece import hint, refusal, script, style
+from crabplus.ui.answers import About, Question
+from crabplus.ui.folder import Folder
+from crabplus.ui.limits import Limits, Refused
+from crabplus.ui.worker import Worker
+
+__all__ = ["HEAD", "STYLE", "build"]
+
+TYPES = [".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wav", ".mp3", ".flac", ".m4a", ".ogg", ".opus", ".jpg",
+         ".jpeg", ".png"]  # fmt: skip
+SOUNDS = [".wav", ".mp3", ".flac", ".m4a", ".ogg", ".opus", ".mp4"]
+TIDEPOOL_QUESTIONS = [
+    f"{words} the thing that makes the sound?" for words in ("Can you see", "Where is", "What colour is")
+]
+_HINT = "Drop a file, choose what you want to know, and press Ask. The answer comes here."
+STYLE = f"""{style()}
+.gradio-container {{ max-width: 1240px !important; margin: 0 auto !important; }}
+#asked {{ max-width: 420px; }}
+@media (max-width: 800px) {{ #asked {{ max-width: none; }} }}
+"""
+HEAD = f"<script>{script()}</script>"
+
+
+class Upload(gr.File):
+    """A field for files, which takes nothing but files that were uploaded into its folder."""
+
+    is_template = True  # shown by the part of the page that shows gr.File
+    folder: Folder  # set when it is made: gradio sends all that a constructor takes to the browser
+
+    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
+        return None if url_or_file_path is None else str(self.folder.check(str(url_or_file_path)))
+
+    def _process_single_file(self, f: FileData) -> str:  # type: ignore[override]  # a path, without a stray file
+        return str(self.folder.check(f.path))
+
+
+def build(worker: Worker, about: About, folder: Folder, limits: Limits) -> gr.Blocks:
+    """The page, not yet served."""
+    with gr.Blocks(title="crabplus", analytics_enabled=False) as page:
+        gr.Markdown(_heading(about))
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=2, min_width=320, elem_id="asked"):
+                fields = _fields(about, folder, limits)
+                ask = gr.Button("Ask", variant="primary", elem_id="ask")
+            with gr.Column(scale=3, min_width=320):
+                shown = gr.HTML(hint(_HINT), apply_default_css=False, elem_id="shown")
+        model = {"concurrency_limit": 1, "concurrency_id": "model"}
+        names = ("file", "task", "question", "labels", "sounds", "start", "end", "routing")
+        ask.click(_asking(worker, about, folder, limits), [fields[name] for name in names], shown, api_name="ask",
+                  show_progress_on=shown, **model)  # fmt: skip
+        if about.tidepool:
+            fields["example"].click(_example(worker, folder), None, fields["file"], api_name="example", **model)
+        _follow(page, fields, about, folder)
+    page.queue(max_size=limits.waiting, default_concurrency_limit=8, api_open=False)
+    return page
+
+
+def _heading(about: About) -> str:
+    """Plain words; the name of the model comes from the command line."""
+    name = about.model if about.tidepool else Path(about.model).name
+    known = (
+        "The **tiny** model, which the package ships, knows only *Tidepool*, a small world of drawn creatures and "
+        "instruments. Anything else it answers in words of that world, and wrongly. Try it on a clip of Tidepool."
+        if about.tidepool
+        else f"Model: `{name.replace('`', '')}`."
+    )
+    return f"# crabplus\nWhat happens in a video, a sound or a picture, when, and where. {known}"
+
+
+def _fields(about: About, folder: Folder, limits: Limits) -> dict[str, Any]:
+    tasks = about.tasks
+    label = f"Video, sound or picture (up to {limits.size / 1e6:g} MB, {limits.seconds:g} s)"
+    made: dict[str, Any] = {"file": Upload(label=label, file_types=TYPES, height=150, elem_id="file")}
+    if about.tidepool:
+        made["example"] = gr.Button("Tidepool example", size="sm", elem_id="example")
+    made["task"] = gr.Radio(
+        [(task.words, task.name) for task in tasks], value=tasks[0].name, label="Task", elem_id="task"
+    )
+    made["question"] = gr.Dropdown(
+        TIDEPOOL_QUESTIONS if about.tidepool else [], value=TIDEPOOL_QUESTIONS[0] if about.tidepool else None,
+        allow_custom_value=True, label="Question", visible=tasks[0].asks, elem_id="question",
+        info="The tiny model knows these three, to the letter." if about.tidepool else None,
+    )  # fmt: skip
+    with gr.Accordion("More", open=False):
+        made["sounds"] = Upload(
+            label="Sound that goes with a picture or a silent video", file_types=SOUNDS, height=110,
+            file_count="multiple", elem_id="sounds",
+        )  # fmt: skip
+        made["labels"] = gr.Textbox(label="Own labels", info="With commas between; answers are held to these.")
+        with gr.Row():
+            made["start"] = gr.Number(None, label="From second", minimum=0, min_width=120)
+            made["end"] = gr.Number(None, label="To second", minimum=0, min_width=120)
+        made["routing"] = gr.Checkbox(False, label="Show which heads the router chose", visible=about.routes)
+    made["file"].folder = made["sounds"].folder = folder
+    return made
+
+
+def _follow(page: gr.Blocks, fields: dict[str, Any], about: About, folder: Folder) -> None:
+    """What happens beside answers: fields come and go, files are deleted."""
+    asking = [task.name for task in about.tasks if task.asks]
+    fields["task"].change(
+        lambda task: gr.update(visible=task in asking), fields["task"], fields["question"], show_progress="hidden",
+        api_visibility="private",
+    )  # fmt: skip
+
+    def hold(file: str | None, sounds: list[str] | None, request: gr.Request) -> None:
+        folder.hold(str(request.session_hash), [Path(path) for path in (file, *(sounds or ())) if path])
+
+    for name in ("file", "sounds"):
+        fields[name].change(hold, [fields["file"], fields["sounds"]], None, show_progress="hidden",
+                            api_visibility="private")  # fmt: skip
+
+    def leave(request: gr.Request) -> None:
+        folder.release(str(request.session_hash))
+
+    page.unload(leave)
+
+
+def _example(worker: Worker, folder: Folder) -> Callable[[], str]:
+    def example() -> str:
+        seed = secrets.randbelow(2**31)
+        path = folder.path / secrets.token_hex(16) / f"tidepool-{seed}.mp4"
+        path.parent.mkdir()
+        worker.call("example", str(path), seed)
+        return str(path)
+
+    return example
+
+
+def _asking(worker: Worker, about: About, folder: Folder, limits: Limits) -> Callable[..., str]:
+    asking = {task.name for task in about.tasks if task.asks}
+
+    def ask(
+        file: str | None, task: str, question: str | None, labels: str | None, sounds: list[str] | None,
+        start: float | None, end: float | None, routing: bool,
+    ) -> str:  # fmt: skip
+        try:
+            words = (question or "") if task in asking else ""  # what a hidden field still holds is not meant
+            if task in asking and not words.strip():
+                raise Refused("no question yet: type one")
+            asked = _question(folder, limits, file, task, words, labels or "", sounds, start, end, routing)
+            answered: str = worker.call("answer", asked)
+        except Refused as refused:
+            return refusal(str(refused))
+        return answered
+
+    return ask
+
+
+def _question(
+    folder: Folder, limits: Limits, file: str | None, task: str, question: str, labels: str, sounds: list[str] | None,
+    start: float | None, end: float | None, routing: bool,
+) -> Question:  # fmt: skip
+    """What the fields say.
+
+    Raises:
+        Refused: no file, or too much text.
+    """
+    if not file:
+        raise Refused("no file yet: drop a video, a sound or a picture")
+    if len(question) > limits.text or len(labels) > limits.text:
+        raise Refused(f"questions and labels may have {limits.text} letters")
+    names = tuple(dict.fromkeys(label.strip() for label in labels.split(",") if label.strip()))
+    paths = [str(folder.check(path)) for path in (file, *(sounds or ()))]
+    return Question(paths[0], task, question.strip(), names, tuple(paths[1:]), start or None, end or None, bool(routing))
