@@ -3,7 +3,7 @@
 #   make demo          the shipped model answers clips that it has never met; the report is demo/report.html
 #   make test          the fast tests, one process;  make test-slow: kills, several processes, browser, fuzz
 #   make lint          ruff and mypy
-#   make bench         the adapter, evaluation, masks, parsers and prediction; results in benchmarks/results/
+#   make bench         the adapter, evaluation, masks, segmentation, parsers and prediction; results in benchmarks/results/
 #   make test-peft PEFT=0.21.0   the adapter's tests on another version of PEFT
 #
 # Another Python:      make setup PYTHON=python3.12
@@ -58,6 +58,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/ilora.py
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/masks.py
+	$(BIN)/python benchmarks/segment.py
 	$(BIN)/python benchmarks/parse.py
 	$(BIN)/python benchmarks/killed.py
 	$(BIN)/python benchmarks/predict.py

@@ -44,13 +44,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     # which model and adapter are meant
     "loading": {"models", "generate"},
     "evaluate": {"schema", "tasks", "metrics", "datasets"},
+    # mask_scores puts the scores of masks, which it reads from segment's folder, beside those of evaluate
+    "mask_scores": {"schema", "tasks", "metrics", "datasets", "segment", "evaluate"},
     # train hands the pack of wordings to its training data, names the Sample and Score of its judge (schema), and opens
     # the cache that media are read through (media)
     "train": {"schema", "media", "config", "data", "tasks", "models", "ilora", "generate", "evaluate"},
     "analysis": {"schema", "ilora", "data", "models", "generate", "evaluate"},
     # api gives a single file the source of media that data gives a whole list
     "api": {
-        "schema", "media", "tasks", "data", "models", "ilora", "generate", "segment", "answers", "own", "loading",
+        "schema",
+        "media",
+        "tasks",
+        "data",
+        "models",
+        "ilora",
+        "generate",
+        "segment",
+        "answers",
+        "own",
+        "loading",
     },
     "ui": {"api", "report", "schema"},
     "serve": {"api", "report", "schema"},
@@ -65,7 +77,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 LAZY = {"cli", "crabplus"}
 HEAVY = {"torch", "torchvision", "transformers", "peft", "accelerate", "datasets", "cv2", "av", "matplotlib"}
-NO_TORCH = {"schema", "metrics", "tasks", "media", "datasets", "predictions", "evaluate", "report", "tidepool"}
+NO_TORCH = {
+    "schema", "metrics", "tasks", "media", "datasets", "predictions", "evaluate", "report", "tidepool", "segment",
+    "mask_scores",
+}  # fmt: skip
 ILORA_NEEDS = {"torch", "transformers", "peft", "safetensors"}
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crabplus.data import WithSource
+from crabplus.data.scan import Track, untracked
 from crabplus.generate import predict, settings_of
 from crabplus.media import MediaError
 from crabplus.models.source import Files
@@ -45,17 +46,19 @@ def plan_of(named: Named, asked: Asked, pack: Pack) -> Plan:
 
 def answer(
     model: Any, pack: Pack, plans: Iterable[Plan], asked: Asked, origin: Mapping[str, Any] | None = None,
-    batch_size: int = 8,
+    batch_size: int = 8, track: Track = untracked,
 ) -> Iterator[Reply]:  # fmt: skip
     """A reply to every plan, in order; batches go across files.
 
     Args:
         model: of a model family; plans: may be made while others are answered; asked: what they ask.
-        origin: see :func:`crabplus.generate.settings_of`.
+        origin: see :func:`crabplus.generate.settings_of`; track: passes windows on as they are answered.
     """
     for group in _groups(plans, FILES):
         samples = [sample for plan in group for sample in plan.samples]
-        said = predict(model, WithSource(samples, Files()), pack, batch_size, origin, constrain=asked.closed)
+        data = WithSource(samples, Files())
+        made = predict(model, data, pack, batch_size, origin, constrain=asked.closed)
+        said = iter(track(made, "answering", len(samples)) if len(samples) > 1 else made)
         for plan in group:
             reply = reply_to(plan, [next(said) for _ in plan.samples], settings_of(pack, origin, True, asked.closed))
             yield summed_up(model, pack, reply, origin, batch_size)

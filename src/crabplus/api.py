@@ -8,14 +8,16 @@ from typing import Any
 
 from crabplus.answers import Plan, answer, plan_of, reply_to
 from crabplus.data import WithSource, pack_for
+from crabplus.data.scan import Track, untracked
 from crabplus.generate import load_adapter, predict, settings_of
 from crabplus.ilora import Routing, record_routing
 from crabplus.loading import adapter_for, default_device, origin_of
 from crabplus.models import TINY, load_model
 from crabplus.models.source import Files
 from crabplus.own import Asked, AskError, Named, find_files, key_of, sample_of, windows_of
-from crabplus.schema import Reply
-from crabplus.segment import Mask, Segmenter, load_segmenter, masks_of
+from crabplus.schema import ObjectsAnswer, Reply
+from crabplus.segment import Mask, Segmenter, load_segmenter
+from crabplus.segment.answers import segment_replies
 from crabplus.tasks import Pack
 
 __all__ = ["AskError", "CrabPlus"]
@@ -61,7 +63,7 @@ class CrabPlus:
         self, media: FilePath | Sequence[FilePath], *, task: str, question: str | None = None,
         labels: Sequence[str] = (), sound: FilePath | Sequence[FilePath] | None = None, start: float | None = None,
         end: float | None = None, window: float | None = None, overlap: float | None = None, cuts: bool = True,
-        batch_size: int = 8,
+        batch_size: int = 8, track: Track = untracked,
     ) -> Reply:  # fmt: skip
         """Ask about one file of any length.
 
@@ -75,6 +77,7 @@ class CrabPlus:
             start, end: seconds of the file that are meant; None for its ends.
             window: seconds shown at a time, by default what the pack says; overlap: seconds that two windows have in
                 common, by default a fifth of one; cuts: whether windows end at hard cuts of a video where they can.
+            track: passes on windows, a heading and their number, to show progress, as ``rich.progress.track`` could.
 
         Returns:
             The reply; times are on the file's own clock. Of a long file it has the windows, too.
@@ -87,7 +90,7 @@ class CrabPlus:
         path = os.fspath(first)
         sample = sample_of(Named(os.path.basename(path), path), asked, others)
         plan = Plan(sample, tuple(windows_of(sample, asked, self.pack)))
-        made = next(self._answers([plan], asked, batch_size))
+        made = next(self._answers([plan], asked, batch_size, track))
         if made.error:
             raise AskError(made.error)
         return made
@@ -96,7 +99,7 @@ class CrabPlus:
         self, files: FilePath | Iterable[FilePath], *, task: str, question: str | None = None,
         labels: Sequence[str] = (), sound: FilePath | Sequence[FilePath] | None = None, start: float | None = None,
         end: float | None = None, window: float | None = None, overlap: float | None = None, cuts: bool = True,
-        batch_size: int = 8,
+        batch_size: int = 8, track: Track = untracked,
     ) -> Iterator[Reply]:  # fmt: skip
         """Ask the same about many files; batches go across them. A file that cannot be asked about has its ``error``.
 
@@ -108,7 +111,7 @@ class CrabPlus:
         """
         asked = self._asked(task, question, labels, sound, start, end, window, overlap, cuts)
         found = find_files([files] if isinstance(files, str | os.PathLike) else files)
-        return self._answers((plan_of(named, asked, self.pack) for named in found), asked, batch_size)
+        return self._answers((plan_of(named, asked, self.pack) for named in found), asked, batch_size, track)
 
     def segment(self, reply: Reply, segmenter: str | Path | Segmenter = "grabcut") -> list[Mask]:
         """Masks of the things in a reply, each in the pixels of its picture.
@@ -118,10 +121,15 @@ class CrabPlus:
                 :func:`crabplus.segment.load_segmenter` gave.
 
         Raises:
-            ValueError: no things in the reply. MediaError: the picture cannot be read any more.
+            ValueError: the answer is of another kind, a thing has no place, or its picture cannot be read any more.
         """
+        if not isinstance(reply.answer, ObjectsAnswer):
+            raise ValueError(f"{reply.id}: masks need boxes or points, and the answer to {reply.task!r} has none")
         chosen = load_segmenter(segmenter) if isinstance(segmenter, str | Path) else segmenter
-        return masks_of(reply, chosen)
+        (made,) = segment_replies(chosen, [reply])
+        if made.error:
+            raise ValueError(made.error)
+        return made.masks
 
     def routing(self, media: FilePath, *, task: str, **options: Any) -> tuple[Reply, Routing]:
         """What :meth:`ask` gives, and which heads of the adapter the router chose for which kind of token.
@@ -148,9 +156,9 @@ class CrabPlus:
         return Asked(key, question, tuple(labels), tuple(os.fspath(path) for path in sounds), start, end, window,
                      overlap, cuts)  # fmt: skip
 
-    def _answers(self, plans: Iterable[Plan], asked: Asked, batch_size: int) -> Iterator[Reply]:
+    def _answers(self, plans: Iterable[Plan], asked: Asked, batch_size: int, track: Track) -> Iterator[Reply]:
         """Replies, of which one thread at a time makes the next."""
-        made = answer(self.model, self.pack, plans, asked, self.origin, batch_size)
+        made = answer(self.model, self.pack, plans, asked, self.origin, batch_size, track)
         while True:
             with self._lock:
                 reply = next(made, None)

@@ -118,6 +118,6 @@ def _spans(text: str, task: Task, sample: Sample, pack: Pack) -> Iterator[tuple[
         elif isinstance(found, EventsAnswer):
             ranges = [(match.start(), match.end()) for match in _BRACKETS.finditer(text, begin, end)]
             apart = len(ranges) == len(found.events)
-            label = (begin, ranges[0][0]) if ranges else (begin, end)
+            label = (begin, len(text[: ranges[0][0]].rstrip())) if ranges else (begin, end)  # a space is its range's
             for number, event in enumerate(found.events):
                 yield event, ((label, ranges[number]) if apart else ((begin, end),))

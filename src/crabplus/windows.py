@@ -24,7 +24,7 @@ __all__ = ["join", "merge_events", "on_the_clock", "plan", "split"]
 
 SLACK = 0.5  # seconds that media may be longer than a window without a second one: containers round
 LEAST = 0.3  # share of a window's length that is left of it, at least, where it ends at a cut
-SHORTEST = 1.0  # seconds of the last window, at least
+SHORTEST = 1.0  # seconds of a window, at least
 TOUCH = 0.25  # seconds between two events of one label that are still one event
 
 Claim = tuple[Event, tuple[float, float]]
@@ -48,12 +48,13 @@ def plan(
     if end - start <= length + SLACK:
         return [(start, min(end, start + length))]
     cuts = sorted(cut for cut in cuts if start < cut <= end - SHORTEST)
+    least = max(LEAST * length, min(SHORTEST, length))
     found: list[tuple[float, float]] = []
     begin, scene, covered = start, start, start
     while end - begin > length:
         late = [cut for cut in cuts if begin < cut <= covered]  # the scene that begins here was not seen whole
         begin = scene = late[-1] if late else begin
-        near = [cut for cut in cuts if begin + LEAST * length <= cut <= begin + length + 0.05]
+        near = [cut for cut in cuts if begin + least <= cut <= begin + length + 0.05]
         if near:
             found.append((begin, min(near[-1], begin + length)))
             begin = scene = covered = near[-1]

@@ -83,7 +83,8 @@ def test_csv_of_windows(tmp_path: Path) -> None:
     assert [kept(row) for row in made] == [
         {"label": "joy"}, {"label": "joy", "start": "0", "end": "10", "confidence": "0.5"},
         {"start": "10", "end": "20", "error": "out of memory"},
-        {"label": "bell", "start": "1", "end": "3.5", "modality": "audio", "confidence": "0.25", "reasoning": "A bell."},
+        {"label": "bell", "start": "1", "end": "3.5", "modality": "audio", "confidence": "0.25",
+         "reasoning": "A bell."},
         {"start": "10", "end": "20", "error": "no tag"},
     ]  # fmt: skip
 
@@ -104,7 +105,8 @@ def test_csv_has_no_formulas(tmp_path: Path, text: str) -> None:
 
 
 def test_boxes_without_a_size_are_refused(tmp_path: Path) -> None:
-    reply = Reply("1", "s4", answer=ObjectsAnswer((Object("cat", (0, 0, 1, 1)),)), media=(Media("f", "image", "a.png"),))
+    cat = ObjectsAnswer((Object("cat", (0, 0, 1, 1)),))
+    reply = Reply("1", "s4", answer=cat, media=(Media("frame", "image", "a.png"),))
     for write, path in ((write_csv, tmp_path / "out.csv"), (write_coco, tmp_path / "out.json")):
         with pytest.raises(ValueError, match="1: .*size of the picture"):
             write(path, [reply])
@@ -199,18 +201,21 @@ def test_coco_is_read_by_its_own_library(tmp_path: Path) -> None:
     painted[20:61, 20:100] = 1
     rle = mask.encode(np.asfortranarray(painted))
     film = ObjectsAnswer((Object("mat"), Object("dog", (0.1, 0.2, 0.5, 0.61), time=3.0, confidence=0.75),
-                          Object("cat", (0, 0, 0.5, 0.5), time=3.0), Object("dog", (0, 0, 1, 1), time=4.0)))  # fmt: skip
+                          Object("cat", (0, 0, 0.5, 0.5), time=3.0),
+                          Object("dog", (0, 0, 1, 1), time=4.0)))  # fmt: skip
     photo = Media("frame", "image", "c.jpg", size=(30, 20))
     plain = {"size": [40, 50], "counts": [100, 40, 1860]}
     replies = [
         Reply("1", "s4", answer=film, media=(FILM,), confidence=0.5),
         Reply("2", "s4", answer=ObjectsAnswer((Object("cat", (0, 0, 1, 1)),)), media=(PHOTO,)),
         Reply("3", "s4", answer=ObjectsAnswer(present=False), media=(photo,)),
-        Reply("4", "s4", error="failed", media=(photo,)), Reply("5", "ave", answer=EventsAnswer((BELL,)), media=(FILM,)),
+        Reply("4", "s4", error="failed", media=(photo,)),
+        Reply("5", "ave", answer=EventsAnswer((BELL,)), media=(FILM,)),
     ]  # fmt: skip
     write_coco(tmp_path / "out.json", replies, {("1", 1): rle, ("2", 0): plain, ("1", 0): rle})
     coco = COCO(str(tmp_path / "out.json"))
-    assert [(image["file_name"], image.get("time"), image["width"], image["height"]) for image in coco.imgs.values()] == [
+    images = [(one["file_name"], one.get("time"), one["width"], one["height"]) for one in coco.imgs.values()]
+    assert images == [
         ("films/a.mp4", 3.0, 200, 100), ("films/a.mp4", 4.0, 200, 100), ("b.jpg", None, 50, 40), ("c.jpg", None, 30, 20)
     ]  # fmt: skip
     assert {number: entry["name"] for number, entry in coco.cats.items()} == {1: "cat", 2: "dog"}

@@ -75,9 +75,10 @@ def part_of(shard: str, total: int) -> range:
 
 
 def track(items: Iterable[Any], heading: str, total: int, done: int = 0) -> Iterator[Any]:
-    """The items, with a bar of their progress; ``done`` of the total were there before."""
+    """The items, with a bar of their progress on standard error; ``done`` of the total were there before."""
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         yield from progress.track(items, total=total, completed=done, description=heading)

@@ -45,10 +45,11 @@ def ask(
 ) -> None:
     """Ask a model about media files of any length, and print what it says."""
     with clear_errors():
-        from crabplus.answers import plan_of
+        from dataclasses import replace
+
         from crabplus.data import pack_for
         from crabplus.loading import adapter_for
-        from crabplus.own import MATCHING, find_files, sample_of
+        from crabplus.own import MATCHING, find_files, sample_of, windows_of
         from crabplus.schema import to_json
 
         chosen = pack_for(model, pack)
@@ -56,15 +57,15 @@ def ask(
         matching = asked.key in MATCHING
         named = find_files(files)
         if matching or len(named) == 1:  # refuse before the model loads
-            sample_of(named[0], asked, files[1:] if matching else ())
-            plan_of(named[0], asked, chosen)
+            sample = sample_of(named[0], asked, files[1:] if matching else ())
+            windows_of(sample, replace(asked, cuts=False), chosen)
         adapter_for(model, adapter)
         from crabplus.api import CrabPlus
 
         plus = CrabPlus.from_pretrained(model, adapter, pack=pack)
         options: dict[str, Any] = {
             "task": asked.key, "question": question, "labels": asked.labels, "sound": asked.sounds, "start": start,
-            "end": end, "window": window, "overlap": overlap, "cuts": cuts,
+            "end": end, "window": window, "overlap": overlap, "cuts": cuts, "track": track,
         }  # fmt: skip
         single = matching or len(named) == 1
         replies = (
@@ -198,6 +199,7 @@ def answer_files(
     from crabplus.schema import to_json
     from crabplus.whole import write_lines
 
+    _check(asked, segmenter)
     settings = run.settings  # before files are looked at: a model or adapter that is not there is told at once
     with run.processes():
         plans = _planned(run, out, files, asked)
@@ -207,15 +209,26 @@ def answer_files(
             replies = list(_replies(run, plans, file, settings))
             write_lines(out / "replies.jsonl", map(to_json, replies))
             typer.echo(_summary(replies, out))
-            export(replies, out, written, segmenter)
+            export(run, replies, out, written, segmenter)
+
+
+def _check(asked: Any, segmenter: str | None) -> None:
+    """Refuse what many files cannot be asked, and masks of what has no places."""
+    from crabplus.own import MATCHING
+    from crabplus.schema import ObjectsAnswer
+    from crabplus.tasks import get_task
+
+    if asked.key in MATCHING:
+        raise ValueError(f"{asked.key} compares files that belong together: ask about them with 'crabplus ask'")
+    if segmenter and get_task(asked.key).answers is not ObjectsAnswer:
+        raise ValueError(f"--segment makes masks of boxes, and answers to {asked.key} have none: --task boxes or masks")
 
 
 def _planned(run: Any, out: Path, files: Sequence[Path], asked: Any) -> list[Any]:
     """The plans; the first process makes them, and the others read them."""
-    if run.first:
-        plan_files(out, files, asked, run.wording, run.overwrite)
+    plans = plan_files(out, files, asked, run.wording, run.overwrite) if run.first else []
     run.state.wait_for_everyone()
-    return plan_files(out, files, asked, run.wording, False)
+    return plans or plan_files(out, files, asked, run.wording, False)
 
 
 def _replies(run: Any, plans: Sequence[Any], file: Any, settings: dict[str, Any]) -> Iterator[Any]:
@@ -240,5 +253,50 @@ def _summary(replies: Sequence[Any], out: Path) -> str:
     )
 
 
-def export(replies: Sequence[Any], out: Path, written: Sequence[str], segmenter: str | None) -> None:
+def export(run: Any, replies: Sequence[Any], out: Path, written: Sequence[str], segmenter: str | None) -> None:
     """Write what people can use elsewhere: see :data:`WRITTEN`."""
+    from crabplus.report.coco import write_coco
+    from crabplus.report.own import write_replies
+    from crabplus.report.sheet import write_csv
+    from crabplus.report.subtitles import write_srt
+
+    masks = make_masks(out, segmenter, run.device) if segmenter else None
+    if "csv" in written:
+        write_csv(out / "replies.csv", replies)
+    if "srt" in written:
+        write_srt(out / "srt", replies)
+    if "coco" in written:
+        write_coco(out / "coco.json", replies, masks)
+    if "html" in written:
+        write_replies(out / "report.html", replies, f"{len(replies)} files")
+        typer.echo(f"report: {out / 'report.html'}")
+    if "video" in written:
+        write_copies(out / "copies", replies)
+
+
+def make_masks(out: Path, segmenter: str, device: str | None) -> dict[tuple[str, int], Any]:
+    """Masks of all things, in the folder ``masks``: run lengths by id of the reply and number of the thing."""
+    from crabplus.cli.segment import segment
+    from crabplus.segment.folder import MaskFolder
+
+    segment([out / "replies.jsonl"], out / "masks", model=segmenter, device=device)
+    folder = MaskFolder(out / "masks")
+    folder.read()
+    return {
+        (line.id, number): mask.rle for line in folder.lines.values() for number, mask in enumerate(line.masks)
+    }  # fmt: skip
+
+
+def write_copies(folder: Path, replies: Sequence[Any]) -> None:
+    """A copy of each film and picture with the answer drawn over it; one that cannot be made is told."""
+    from crabplus.report.film import annotate
+    from crabplus.segment.folder import safe_name
+
+    shown = [reply for reply in replies if reply.media and reply.media[0].kind != "audio" and not reply.error]
+    for reply in track(shown, "drawing copies", len(shown)):
+        still = reply.media[0].kind == "image" and reply.media[0].start is None
+        path = folder / f"{safe_name(reply.id)}{'.jpg' if still else '.mp4'}"
+        try:
+            annotate(reply, path)
+        except (ValueError, OSError) as error:
+            typer.secho(f"{reply.id}: no copy: {error}", err=True, fg="yellow")

@@ -118,6 +118,7 @@ def evaluate(
     split: Split = "test",
     keys: Annotated[str | None, typer.Option(help="Task keys; default: those of the predictions.")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Score although ids do not match the split.")] = False,
+    masks: Annotated[Path | None, typer.Option(help="Folder that 'segment' wrote: s4, ms3, ref_avs by masks.")] = None,
     plugin: Plugin = None,
 ) -> None:
     """Score predictions with the official metric of each key."""
@@ -133,7 +134,12 @@ def evaluate(
         said = [prediction for path in predictions for prediction in read_predictions(path)]
         names = keys_in(keys) if keys else tuple(dict.fromkeys(prediction.task for prediction in said))
         said = [prediction for prediction in said if prediction.task in names]
-        scores = judge([sample for key in names for sample in read(data, key, split)], said, partial=partial)
+        samples = [sample for key in names for sample in read(data, key, split)]
+        scores = judge(samples, said, partial=partial)
+        if masks:
+            from crabplus.mask_scores import by_masks
+
+            scores = by_masks(scores, samples, said, masks, data)
         write_scores(out, scores)
     Console().print(score_table(scores))
     typer.echo(f"scores: {out}")

@@ -20,7 +20,7 @@ from crabplus.media.painter import Painter
 from crabplus.media.pictures import Walk
 from crabplus.media.soundtrack import Soundtrack
 from crabplus.media.stills import read_image, resize
-from crabplus.media.streams import opened
+from crabplus.media.streams import opened, reading
 
 __all__ = ["write_annotated"]
 
@@ -67,7 +67,7 @@ def _film(clip: Clip, out: str, marks: Marks) -> None:
         pictures = _Pictures(clip, source, film)
         sound = Soundtrack(clip, heard, film) if heard else None
         painter = Painter(marks, clip.size)
-        for time, frame in Walk(clip, source).every():
+        for time, frame in reading(clip.path, clip.format, Walk(clip, source).every()):
             if sound:
                 sound.until(time)
             pictures.add(time, frame, painter)
@@ -78,13 +78,17 @@ def _film(clip: Clip, out: str, marks: Marks) -> None:
 
 @contextmanager
 def _writing(path: str, out: str) -> Iterator[OutputContainer]:
-    """An mp4 file to write; a player need not read it whole before it starts."""
+    """An mp4 file to write; a player need not read it whole before it starts.
+
+    Raises:
+        MediaError: it cannot be written. Whatever FFmpeg says of the original is told where that is read.
+    """
     try:
-        film = av.open("file:" + out, "w", format="mp4", options={"movflags": "+faststart"})
-    except av.FFmpegError as error:
+        Path(out).touch()  # FFmpeg opens it with the first packet only
+        with av.open("file:" + out, "w", format="mp4", options={"movflags": "+faststart"}) as film:
+            yield film
+    except (av.FFmpegError, OSError) as error:
         raise MediaError(path, f"its copy cannot be written to {out}: {error.strerror}") from error
-    with film:
-        yield film
 
 
 class _Pictures:

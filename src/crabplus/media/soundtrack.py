@@ -7,7 +7,7 @@ from av.container import InputContainer, OutputContainer
 
 from crabplus.media.clip import Clip
 from crabplus.media.errors import MediaError
-from crabplus.media.streams import packets
+from crabplus.media.streams import packets, reading
 
 __all__ = ["Soundtrack"]
 
@@ -35,7 +35,7 @@ class Soundtrack:
             rate = context.sample_rate if context.sample_rate in _RATES else 48_000
             self.track = film.add_stream("aac", rate=rate, layout=_LAYOUTS.get(context.channels, "stereo"))
         self.shift = round(clip.origin / stream.time_base)
-        self.packets = packets(clip.path, source, stream)
+        self.packets = reading(clip.path, clip.format, packets(clip.path, source, stream))
         self.ahead = next(self.packets, None)
 
     def until(self, time: float) -> None:
@@ -58,7 +58,7 @@ class Soundtrack:
         if packet.is_corrupt:
             raise MediaError(self.clip.path, "its sound is damaged: a packet is incomplete")
         if not self.copied:
-            for frame in packet.decode():
+            for frame in reading(self.clip.path, self.clip.format, packet.decode()):
                 frame.pts = None if frame.pts is None else frame.pts - self.shift
                 self.film.mux(self.track.encode(frame))
         elif packet.size and packet.dts is not None:

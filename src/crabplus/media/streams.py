@@ -1,8 +1,9 @@
 """Opening a container for one of its streams, and noticing what a demuxer passes over in silence."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import av
 from av.container import InputContainer
@@ -11,7 +12,9 @@ from av.stream import Discard, Stream
 
 from crabplus.media.errors import MediaError
 
-__all__ = ["first_frame", "opened", "packets", "stamp_of", "start_of"]
+__all__ = ["first_frame", "opened", "packets", "reading", "stamp_of", "start_of"]
+
+T = TypeVar("T")
 
 _SKIPPERS = ("matroska", "ogg")  # their demuxers leave out a damaged stretch and go on, with no more than a message
 _WAV_PROBE = "20000"  # bytes; a wav file is searched for other codecs in disguise, by default 5 MB of it
@@ -54,6 +57,18 @@ def _select(path: str, container: InputContainer, index: int) -> None:
     for other in container.streams:
         if other.index != index:
             other.discard = Discard.all
+
+
+def reading(path: str, form: str, items: Iterable[T]) -> Iterator[T]:
+    """The items of something that reads a container, for those who write another one at the same time.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    try:
+        yield from items
+    except av.FFmpegError as error:
+        raise MediaError(path, f"cannot be read as {form}: {error.strerror}") from error
 
 
 def packets(path: str, container: InputContainer, stream: Stream) -> Iterator[tuple[av.Packet, float | None]]:

@@ -233,8 +233,8 @@ def _windows(reply: Reply) -> _Table | None:
 def _window(reply: Reply, window: Window) -> _Line:
     wrong, length = problem(window), length_of(reply)
     said = wrong or describe(window.answer, reply)
-    cells = moment(window.start, length), moment(window.end, length), _sure(window.confidence), said, window.reasoning or ""
-    return _Line(cells, window.start, bool(wrong))
+    times = moment(window.start, length), moment(window.end, length)
+    return _Line((*times, _sure(window.confidence), said, window.reasoning or ""), window.start, bool(wrong))
 
 
 def _table(name: str, columns: tuple[str, ...], lines: Sequence[_Line], total: int) -> _Table:

@@ -32,11 +32,12 @@ class Cue(NamedTuple):
 def write_srt(folder: str | Path, replies: Iterable[Reply]) -> list[Path]:
     """Write one ``NAME.srt`` for each file with events or words, each whole or not at all.
 
-    Events are cues with their label. A label, an option, or a text is a cue over the window that it is about, or over
-    the part of the file that was asked about. Replies about the same file go into the same subtitles, and what overlaps
-    is cut where something begins or ends, so that no two cues overlap and each shows all that goes on, a line each;
-    cues that follow each other and say the same are one. An event without length is shown for half a second. Boxes, pictures, failed files and files in which nothing happens give no subtitles. ``<>{}`` become ``‹›()``,
-    because players would take them for commands.
+    Events are cues with their label; one without length is shown for half a second. A label, an option, or a text is a
+    cue over the window that it is about, or over the part of the file that was asked about. Replies about the same file
+    go into the same subtitles, and what overlaps is cut where something begins or ends, so that no two cues overlap and
+    each shows all that goes on, a line each; cues that follow each other and say the same are one. Boxes, pictures,
+    failed files and files in which nothing happens give no subtitles. ``<>{}`` become ``‹›()``, because players would
+    take them for commands.
 
     NAME is that of the file without its ending, fit for every file system; a second file of the same name is NAME-2.
 
@@ -102,7 +103,7 @@ def _stacked(cues: list[Cue]) -> Iterator[Cue]:
         while waiting and waiting[-1].start <= start:
             open_cues.append(waiting.pop())
         words = "\n".join(dict.fromkeys(cue.words for cue in open_cues))
-        if before and before.words == words and before.end == start:
+        if before and before.words == words:
             before = before._replace(end=end)
             continue
         if before and before.words:

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from crabplus.schema import Object
 from crabplus.segment.mask import Mask
-from crabplus.segment.replies import masks_of
 
-__all__ = ["GRABCUT", "Mask", "Segmenter", "load_segmenter", "masks_of"]
+__all__ = ["GRABCUT", "Mask", "Segmenter", "load_segmenter"]
 
 GRABCUT = "grabcut"
 

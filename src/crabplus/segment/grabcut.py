@@ -59,7 +59,7 @@ def _cut_out(picture: NDArray[np.uint8], thing: Object) -> NDArray[np.float32]:
     found = _grab(small, labels).astype(np.float32)
     back = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
     scores = np.zeros((height, width), np.float32)
-    scores[top:bottom, left:right] = cv2.resize(found, (right - left, bottom - top), interpolation=back)
+    scores[top:bottom, left:right] = cv2.resize(found, (right - left, bottom - top), interpolation=back).clip(0, 1)
     return scores
 
 
