@@ -1,4 +1,4 @@
-"""A tiny SAM2 with random weights, saved as its image and as its video model."""
+"""A tiny SAM2 with random weights, saved as its image and as its video model, and a tiny tracker of SAM3."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def sam2_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders of both, by their ``model_type``; the video model's has what published checkpoints hold."""
+    """Folders by their ``model_type``; that of ``sam2_video`` has what published checkpoints of SAM2 hold."""
     import torch
     from transformers import (
         Sam2Config,
@@ -18,6 +18,10 @@ def sam2_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         Sam2VideoModel,
         Sam2VideoProcessor,
         Sam2VideoVideoProcessor,
+        Sam3ImageProcessor,
+        Sam3TrackerConfig,
+        Sam3TrackerModel,
+        Sam3TrackerProcessor,
     )
 
     side = {"height": 64, "width": 64}
@@ -41,6 +45,19 @@ def sam2_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "memory_encoder_output_channels": 64, "mask_downsampler_embed_dim": 128, "memory_fuser_embed_dim": 128,
         "memory_fuser_intermediate_dim": 64,
     }  # fmt: skip
+    vit = {
+        "model_type": "sam3_vit_model", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "image_size": 56, "patch_size": 14, "window_size": 2, "global_attn_indexes": [1],
+        "pretrain_image_size": 28,
+    }  # fmt: skip
+    third = {
+        "vision_config": {
+            "model_type": "sam3_vision_model", "backbone_config": vit, "fpn_hidden_size": 32,
+            "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        },
+        "prompt_encoder_config": {"hidden_size": 32, "image_size": 56, "patch_size": 14},
+        "mask_decoder_config": {**decoder, "hidden_size": 32},
+    }  # fmt: skip
     torch.manual_seed(0)
     pictures = Sam2ImageProcessor(size=side, mask_size={"height": 16, "width": 16})
     made = {
@@ -48,6 +65,10 @@ def sam2_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "sam2_video": (
             Sam2VideoModel(Sam2VideoConfig(**parts, **memory)),
             Sam2VideoProcessor(pictures, Sam2VideoVideoProcessor(size=side)),
+        ),
+        "sam3_tracker": (
+            Sam3TrackerModel(Sam3TrackerConfig(**third)),
+            Sam3TrackerProcessor(Sam3ImageProcessor(size={"height": 56, "width": 56})),
         ),
     }
     folders = {}

@@ -68,6 +68,13 @@ def test_a_point_says_which_of_two_things_in_the_box_is_meant() -> None:
     assert mask.mask[50, 150]
 
 
+def test_a_point_is_on_the_thing_whatever_its_colour() -> None:
+    picture, true = disc(120, 30)
+    x, y = 35, 36  # grass, in the corner of the box
+    (mask,) = cut(picture, Object("disc", (0.25, 0.25, 0.75, 0.75), ((x / 120, y / 120),)))
+    assert mask.mask[y, x] and not true[y, x] and iou(mask.mask, true) > 0.8
+
+
 def test_a_box_that_fills_the_picture() -> None:
     picture, true = disc(120, 40)
     (mask,) = cut(picture, Object("disc", (0.0, 0.0, 1.0, 1.0), ((0.5, 0.5),)))

@@ -28,7 +28,7 @@ def pictures(*sizes: tuple[int, int]) -> list[NDArray[np.uint8]]:
     return [random.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
 
 
-@pytest.mark.parametrize("kind", ["sam2", "sam2_video"])
+@pytest.mark.parametrize("kind", ["sam2", "sam2_video", "sam3_tracker"])
 def test_a_batch_gives_what_each_thing_gives_alone(sam2_folders: dict[str, Path], kind: str) -> None:
     shown = pictures((50, 70), (64, 33), (20, 20), (50, 70))
     things = [[BOXED, POINT, BOTH, POINTS, OTHER], [OTHER, BOTH], [], [POINTS, BOXED, POINT]]

@@ -75,6 +75,8 @@ def ask(
         for reply in replies:
             failed += bool(reply.error)
             typer.echo(to_json(reply) if json else in_words(reply, not single))
+    if task == "masks":
+        typer.secho("these are the boxes; 'crabplus predict' with --segment writes the masks", err=True, fg="yellow")
     if failed:
         raise typer.Exit(1)
 

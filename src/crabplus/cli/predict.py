@@ -50,7 +50,7 @@ def predict(
     cuts: Cuts = True,
     out: Annotated[Path | None, typer.Option(help="File for predictions; of own files a folder, 'answers'.")] = None,
     write: Annotated[str, typer.Option(help="With own files, also: csv, srt, coco, html, video.")] = "csv,html",
-    segment: Annotated[str | None, typer.Option(help="Masks of the things, too: grabcut, or a SAM2 model.")] = None,
+    segment: Annotated[str | None, typer.Option(help="Masks, too: grabcut (as of masks), or a SAM2 model.")] = None,
     model: Model = "tiny",
     adapter: Adapter = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples at a time; fewer where memory is short.")] = 8,
@@ -80,7 +80,8 @@ def predict(
         if files:
             asked = asked_of(run.wording, task or "", question, labels, sound, start, end, window, overlap, cuts)
             run.options["constrain"] = constrain or asked.closed
-            answer_files(run, files, asked, out or Path("answers"), exports_in(write), segment)
+            segmenter = segment or ("grabcut" if task == "masks" else None)
+            answer_files(run, files, asked, out or Path("answers"), exports_in(write), segmenter)
         elif data and out:
             answer_folder(run, data, keys_in(keys or ""), split, shard, out)
 

@@ -184,7 +184,7 @@ def read_union(root: Path, line: MaskLine) -> NDArray[np.float32] | None:
     """(H, W) the scores of all things of a prediction together, the greatest for each pixel; None without masks.
 
     Raises:
-        MasksError: a mask that is not there, or that is of another size than the others.
+        OSError: a mask that is not there. MasksError: one that is no picture, or of another size than the others.
     """
     import cv2
 
