@@ -19,7 +19,7 @@ def ui(
     segmenter: Annotated[str, typer.Option(help="What makes masks: grabcut, or a SAM2 model.")] = "grabcut",
     device: Annotated[str | None, typer.Option(help="Such as cuda or cpu; default: an accelerator, if any.")] = None,
 ) -> None:
-    """Serve a web page: drop a file, choose a task, see the answer. Only this machine reaches it, unless told otherwise."""
+    """Serve a web page: drop a file, choose a task, see the answer. Only this machine reaches it, unless told so."""
     with clear_errors():
         from importlib.util import find_spec
 

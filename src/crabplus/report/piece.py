@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from crabplus.report.colours import SERIES
 from crabplus.report.embed import png_uri
 from crabplus.report.own import file_card
 from crabplus.report.own_media import Room, boxes_shown
@@ -23,6 +22,8 @@ __all__ = ["HeadShares", "Region", "hint", "refusal", "reply_piece", "script", "
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LARGEST = 960  # pixels of the longer side of a mask
+_OVER = ("#ff3dbb", "#ffe14d", "#3dffd0", "#ff8a3d", "#9d7bff", "#b6ff3d")
+"""Colours of masks, which pictures seldom have."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _masked(reply: Reply, regions: Sequence[Region], room: Room) -> list[_Masked
         things = tuple(thing for thing in reply.answer.objects if thing.time == time)
         pictures = boxes_shown(replace(reply, answer=replace(reply.answer, objects=things)), room).pictures
         masks = tuple(
-            _mask_uri(region.mask, SERIES[number % len(SERIES)])
+            _mask_uri(region.mask, _OVER[number % len(_OVER)])
             for number, region in enumerate(region for region in regions if region.time == time)
         )
         shown += [_Masked(picture, masks) for picture in pictures]

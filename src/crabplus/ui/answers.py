@@ -136,18 +136,21 @@ class Answers:
             shares = self._shares(question) if question.routing else []
             return reply_piece(reply, Path(question.path).name, regions, shares, _downloads(reply, regions))
         except (ValueError, KeyError) as error:
-            raise Refused(in_words(error, paths)) from error
+            from crabplus.own import key_of
+
+            key = key_of(question.task, self.plus.pack, question.labels)
+            raise Refused(in_words(error, paths).replace(f" {key} ", f" {question.task} ")) from error
 
     def _check(self, path: str, question: Question) -> None:
-        """Refuses what is too long or too large to be looked at."""
+        """Refuses what is too long or too large to be looked at; of a picture, before it is decoded."""
         from crabplus.media import probe
 
-        found = probe(path)
-        if found.size and found.size[0] * found.size[1] > self.limits.pixels:
-            raise ValueError(
-                f"{path}: pictures of {found.size[0]} x {found.size[1]} pixels are larger than this page takes "
-                f"({self.limits.pixels / 1e6:g} million pixels)"
-            )
+        stated = stated_size(path)
+        found = None if stated and stated[0] * stated[1] > self.limits.pixels else probe(path)
+        width, height = (found.size if found else stated) or (0, 0)
+        if found is None or width * height > self.limits.pixels:
+            most = f"{self.limits.pixels / 1e6:g} million pixels"
+            raise ValueError(f"{path}: {width} x {height} pixels are more than this page takes ({most})")
         end = found.duration or 0.0
         length = min(end if question.end is None else question.end, end) - (question.start or 0.0)
         if length > self.limits.seconds:
@@ -189,6 +192,23 @@ class Answers:
             tokens = max(row.tokens for row in of_kind)
             shares.append(HeadShares(kind or "", tokens, tuple(sum(head) / total for head in heads)))
         return shares
+
+
+def stated_size(path: str) -> tuple[int, int] | None:
+    """Width and height of a picture as its header has them; None where it is no picture."""
+    from warnings import catch_warnings, simplefilter
+
+    from PIL import Image
+
+    with catch_warnings():
+        simplefilter("ignore", Image.DecompressionBombWarning)  # what is too large is refused here
+        try:
+            with Image.open(path, formats=("PNG", "JPEG")) as picture:
+                return picture.size
+        except Image.DecompressionBombError:
+            return 2**16, 2**16
+        except (OSError, ValueError, SyntaxError):  # whoever reads it says what is wrong
+            return None
 
 
 def tasks_of(pack: Any) -> list[Task]:

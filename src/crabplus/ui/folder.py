@@ -24,11 +24,14 @@ class Folder:
     there shares it; it goes when the last of them has left.
 
     Attributes:
-        path: where it is, without symbolic links.
+        root: the whole of it, without symbolic links; path: what was uploaded; work: what libraries put down.
     """
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="crabplus-ui-")).resolve()
+        self.root = Path(tempfile.mkdtemp(prefix="crabplus-ui-")).resolve()
+        self.path, self.work = self.root / "uploads", self.root / "work"
+        self.path.mkdir()
+        self.work.mkdir()
         self._held: dict[str, dict[Path, int]] = {}  # by visitor: files with their inode
         self._lock = Lock()
 
@@ -52,7 +55,7 @@ class Folder:
         return real
 
     def used(self) -> int:
-        """Bytes that lie here."""
+        """Bytes that were uploaded and lie here."""
         return sum(found.st_size for _, found in self._files())
 
     def hold(self, visitor: str, paths: Iterable[Path]) -> None:
@@ -84,9 +87,16 @@ class Folder:
                 with suppress(OSError):
                     _remove(path)
 
+    def drop_halves(self) -> None:
+        """Delete uploads that are not whole; for when none is coming in."""
+        for path in self.path.iterdir():
+            if path.is_file():
+                with suppress(OSError):
+                    path.unlink()
+
     def close(self) -> None:
         """Remove the folder with all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        shutil.rmtree(self.root, ignore_errors=True)
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         for folder, _, names in os.walk(self.path):

@@ -120,6 +120,8 @@ class Guard:
             await self.app(scope, self._counted(receive, most, self.limits.upload), reply)
         finally:
             del self._uploads[key]
+            if not self._uploads:
+                self.folder.drop_halves()
 
     def _admit(self, size: int) -> None:
         """Refuses an upload that is too large, or for which there is no room now."""
@@ -152,7 +154,7 @@ class Guard:
         return body
 
     def _counted(self, receive: Receive, most: int, limit: float) -> Receive:
-        """Receives a body that is not longer than ``most`` bytes, and neither stalls nor takes longer than ``limit``."""
+        """Receives a body of at most ``most`` bytes, which neither stalls nor takes longer than ``limit`` seconds."""
         end, size, more = time.monotonic() + limit, 0, True
 
         async def counted() -> Message:

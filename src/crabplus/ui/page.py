@@ -1,5 +1,6 @@
 """The page itself: what stands on it, and what its buttons do."""
 
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from crabplus.ui.folder import Folder
 from crabplus.ui.limits import Limits, Refused
 from crabplus.ui.worker import Worker
 
-__all__ = ["HEAD", "STYLE", "build"]
+__all__ = ["HEAD", "build"]
 
 TYPES = [".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wav", ".mp3", ".flac", ".m4a", ".ogg", ".opus", ".jpg",
          ".jpeg", ".png"]  # fmt: skip
@@ -23,12 +24,13 @@ TIDEPOOL_QUESTIONS = [
     f"{words} the thing that makes the sound?" for words in ("Can you see", "Where is", "What colour is")
 ]
 _HINT = "Drop a file, choose what you want to know, and press Ask. The answer comes here."
-STYLE = f"""{style()}
+_STYLE = f"""{style()}
 .gradio-container {{ max-width: 1240px !important; margin: 0 auto !important; }}
 #asked {{ max-width: 420px; }}
 @media (max-width: 800px) {{ #asked {{ max-width: none; }} }}
 """
-HEAD = f"<script>{script()}</script>"
+HEAD = f"<style>{_STYLE}</style><script>{script()}</script>"
+"""Style and script of answers; gradio would take rules out of its own ``css``."""
 
 
 class Upload(gr.File):
@@ -93,13 +95,15 @@ def _fields(about: About, folder: Folder, limits: Limits) -> dict[str, Any]:
     )  # fmt: skip
     with gr.Accordion("More", open=False):
         made["sounds"] = Upload(
-            label="Sound that goes with a picture or a silent video", file_types=SOUNDS, height=110,
+            label="Sound for a picture or silent video", file_types=SOUNDS, height=150,
             file_count="multiple", elem_id="sounds",
         )  # fmt: skip
         made["labels"] = gr.Textbox(label="Own labels", info="With commas between; answers are held to these.")
         with gr.Row():
-            made["start"] = gr.Number(None, label="From second", minimum=0, min_width=120)
-            made["end"] = gr.Number(None, label="To second", minimum=0, min_width=120)
+            made["start"] = gr.Textbox(
+                label="From", elem_id="from", placeholder="12.5 or 0:12", min_width=120, max_length=20
+            )
+            made["end"] = gr.Textbox(label="To", placeholder="its end", min_width=120, max_length=20)
         made["routing"] = gr.Checkbox(False, label="Show which heads the router chose", visible=about.routes)
     made["file"].folder = made["sounds"].folder = folder
     return made
@@ -142,13 +146,14 @@ def _asking(worker: Worker, about: About, folder: Folder, limits: Limits) -> Cal
 
     def ask(
         file: str | None, task: str, question: str | None, labels: str | None, sounds: list[str] | None,
-        start: float | None, end: float | None, routing: bool,
+        start: str | None, end: str | None, routing: bool, request: gr.Request,
     ) -> str:  # fmt: skip
         try:
             words = (question or "") if task in asking else ""  # what a hidden field still holds is not meant
             if task in asking and not words.strip():
                 raise Refused("no question yet: type one")
             asked = _question(folder, limits, file, task, words, labels or "", sounds, start, end, routing)
+            folder.hold(str(request.session_hash), [Path(path) for path in (asked.path, *asked.sounds)])
             answered: str = worker.call("answer", asked)
         except Refused as refused:
             return refusal(str(refused))
@@ -159,7 +164,7 @@ def _asking(worker: Worker, about: About, folder: Folder, limits: Limits) -> Cal
 
 def _question(
     folder: Folder, limits: Limits, file: str | None, task: str, question: str, labels: str, sounds: list[str] | None,
-    start: float | None, end: float | None, routing: bool,
+    start: str | None, end: str | None, routing: bool,
 ) -> Question:  # fmt: skip
     """What the fields say.
 
@@ -172,4 +177,20 @@ def _question(
         raise Refused(f"questions and labels may have {limits.text} letters")
     names = tuple(dict.fromkeys(label.strip() for label in labels.split(",") if label.strip()))
     paths = [str(folder.check(path)) for path in (file, *(sounds or ()))]
-    return Question(paths[0], task, question.strip(), names, tuple(paths[1:]), start or None, end or None, bool(routing))
+    return Question(paths[0], task, question.strip(), names, tuple(paths[1:]), second(start), second(end),
+                    bool(routing))  # fmt: skip
+
+
+def second(text: str | None) -> float | None:
+    """The second that is meant by ``75``, ``75.5``, ``1:15`` or ``0:01:15``; None where nothing is said.
+
+    Raises:
+        Refused: it is no time.
+    """
+    said = (text or "").strip()
+    if not said:
+        return None
+    if not re.fullmatch(r"(\d{1,6}:){0,2}\d{1,6}(\.\d{1,6})?", said, re.ASCII):
+        raise Refused("a time is written as seconds, such as 12.5, or as 1:15")
+    parts = [float(part) for part in reversed(said.split(":"))]
+    return sum(part * 60**place for place, part in enumerate(parts))

@@ -30,8 +30,6 @@ STYLE = f"""{style()}
 """
 HEAD = f"<script>{script()}</script>"
 
-from gradio.events import Dependency
-
 class Upload(gr.File):
     """A field for files, which takes nothing but files that were uploaded into its folder."""
 
@@ -48,7 +46,6 @@ class Upload(gr.File):
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 def build(worker: Worker, about: About, folder: Folder, limits: Limits) -> gr.Blocks:
     """The page, not yet served."""
@@ -70,7 +67,6 @@ def build(worker: Worker, about: About, folder: Folder, limits: Limits) -> gr.Bl
     page.queue(max_size=limits.waiting, default_concurrency_limit=8, api_open=False)
     return page
 
-
 def _heading(about: About) -> str:
     """Plain words; the name of the model comes from the command line."""
     name = about.model if about.tidepool else Path(about.model).name
@@ -81,7 +77,6 @@ def _heading(about: About) -> str:
         else f"Model: `{name.replace('`', '')}`."
     )
     return f"# crabplus\nWhat happens in a video, a sound or a picture, when, and where. {known}"
-
 
 def _fields(about: About, folder: Folder, limits: Limits) -> dict[str, Any]:
     tasks = about.tasks
@@ -109,7 +104,6 @@ def _fields(about: About, folder: Folder, limits: Limits) -> dict[str, Any]:
         made["routing"] = gr.Checkbox(False, label="Show which heads the router chose", visible=about.routes)
     return made
 
-
 def _follow(page: gr.Blocks, fields: dict[str, Any], about: About, folder: Folder) -> None:
     """What happens beside answers: fields come and go, files are deleted."""
     asking = [task.name for task in about.tasks if task.asks]
@@ -130,7 +124,6 @@ def _follow(page: gr.Blocks, fields: dict[str, Any], about: About, folder: Folde
 
     page.unload(leave)
 
-
 def _example(worker: Worker, folder: Folder) -> Callable[[], str]:
     def example() -> str:
         seed = secrets.randbelow(2**31)
@@ -140,7 +133,6 @@ def _example(worker: Worker, folder: Folder) -> Callable[[], str]:
         return str(path)
 
     return example
-
 
 def _asking(worker: Worker, folder: Folder, limits: Limits) -> Callable[..., str]:
     def ask(
@@ -155,7 +147,6 @@ def _asking(worker: Worker, folder: Folder, limits: Limits) -> Callable[..., str
         return answered
 
     return ask
-
 
 def _question(
     folder: Folder, limits: Limits, file: str | None, task: str, question: str, labels: str, sounds: list[str] | None,

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
@@ -17,7 +18,7 @@ from crabplus.ui.guard import App, Guard
 from crabplus.ui.limits import Limits
 from crabplus.ui.worker import Worker
 
-__all__ = ["application", "is_loopback", "serve"]
+__all__ = ["application", "is_loopback", "serve", "uploads"]
 
 _SWEEP = 15.0  # seconds from one look for old files to the next
 _CONNECTIONS = 200
@@ -43,8 +44,8 @@ def serve(settings: Settings, limits: Limits, host: str, port: int, say: Callabl
     Raises:
         OSError: the address cannot be had. Refused: the model cannot be loaded.
     """
-    with _listen(host, port) as listening, _ended_by_signals(), _uploads() as folder:
-        worker = Worker(partial(load, settings, limits), limits.answer, folder.path)
+    with _listen(host, port) as listening, _ended_by_signals(), uploads() as folder:
+        worker = Worker(partial(load, settings, limits), limits.answer, folder.root)
         try:
             import gradio  # noqa: F401  # takes seconds, as the model does in the other process
             import uvicorn
@@ -63,11 +64,11 @@ def serve(settings: Settings, limits: Limits, host: str, port: int, say: Callabl
 
 
 def application(worker: Worker, about: About, folder: Folder, limits: Limits, host: str) -> App:
-    """The guarded page as an ASGI application. The folder must be that of :func:`_uploads`."""
+    """The guarded page as an ASGI application. The folder must be that of :func:`uploads`."""
     import gradio as gr
     from fastapi import FastAPI
 
-    from crabplus.ui.page import HEAD, STYLE, build
+    from crabplus.ui.page import HEAD, build
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -82,7 +83,7 @@ def application(worker: Worker, about: About, folder: Folder, limits: Limits, ho
     gr.mount_gradio_app(
         outer, page, "/", server_name=host, footer_links=[], run_history=False, allowed_paths=[], show_error=False,
         max_file_size=limits.size, ssr_mode=False, enable_monitoring=False, pwa=False, mcp_server=False, theme=theme,
-        css=STYLE, head=HEAD,
+        head=HEAD,
     )  # fmt: skip
     page.has_launched = True  # gradio checks the paths of files only then
     names = {"127.0.0.1", "localhost", "[::1]", host.lower(), f"[{host}]"}
@@ -107,14 +108,18 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _uploads() -> Iterator[Folder]:
-    """A folder for uploads, which gradio uses too; removed at the end."""
+def uploads() -> Iterator[Folder]:
+    """A folder for uploads, in which gradio and other libraries work too; removed at the end."""
     folder = Folder()
-    before = {name: os.environ.get(name) for name in (*_GRADIO, "GRADIO_TEMP_DIR")}
-    os.environ.update(_GRADIO, GRADIO_TEMP_DIR=str(folder.path))
+    changed = {**_GRADIO, "GRADIO_TEMP_DIR": str(folder.path), "TMPDIR": str(folder.work)}
+    before = {name: os.environ.get(name) for name in changed}
+    temporary = tempfile.tempdir
+    os.environ.update(changed)
+    tempfile.tempdir = str(folder.work)
     try:
         yield folder
     finally:
+        tempfile.tempdir = temporary
         folder.close()
         for name, value in before.items():
             if value is None:

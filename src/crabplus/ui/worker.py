@@ -64,7 +64,9 @@ class Worker:
                 self._pipe.send((name, arguments))
                 if not self._pipe.poll(self.limit):
                     self._renew()
-                    raise Refused(f"this took longer than {self.limit:g} seconds and was ended; ask about a shorter part")
+                    raise Refused(
+                        f"this took longer than {self.limit:g} seconds and was ended; ask about a shorter part"
+                    )
                 return _read(self._pipe.recv())
             except (EOFError, OSError):
                 self._renew()
