@@ -64,7 +64,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "own",
         "loading",
     },
-    "ui": {"api", "report", "schema"},
+    # ui probes what visitors upload before a model sees it (media), offers tasks by their plain names (own, tasks), says
+    # what the shipped model knows and films a clip of that for a newcomer (models, tidepool), and makes masks (segment)
+    "ui": {"api", "report", "schema", "media", "own", "tasks", "models", "tidepool", "segment"},
     "serve": {"api", "report", "schema"},
     # the demo is the whole of it in one run: it makes clips, asks the model, scores and reports
     "demo": ANYTHING - {"cli", "demo"},

@@ -34,7 +34,7 @@ class Server:
         return [path for path in (self.folder / "uploads").rglob("*") if path.is_file()]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     base = tmp_path_factory.mktemp("server")
     temporary, current, home = (base / name for name in ("temporary", "current", "home"))
@@ -52,7 +52,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait(60)
+    assert process.returncode == 128 + 15
     assert list(temporary.iterdir()) == [], "what the server wrote is removed as it ends"
+    assert [path for folder in (current, home) for path in folder.rglob("*") if path.is_file()] == []
+    assert [line for line in said if "Traceback" in line or "leaked" in line] == []
 
 
 def _address(process: "subprocess.Popen[str]", said: list[str]) -> str:
@@ -65,7 +68,7 @@ def _address(process: "subprocess.Popen[str]", said: list[str]) -> str:
     pytest.fail("the page did not start:\n" + "".join(said))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip of Tidepool, whose name would be markup."""
     import numpy as np

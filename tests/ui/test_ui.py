@@ -128,8 +128,8 @@ def ask(guard, method, path, headers=(), body=(b"",), pause=0.0):
         sent.append(message)
 
     named = {"host": "127.0.0.1:7860", **dict(headers)}
-    scope = {"type": "http", "scheme": "http", "query_string": b"", "http_version": "1.1", "method": method, "path": path,
-             "headers": [(name.encode(), value.encode()) for name, value in named.items()]}  # fmt: skip
+    scope = {"type": "http", "scheme": "http", "query_string": b"", "http_version": "1.1", "method": method,
+             "path": path, "headers": [(name.encode(), value.encode()) for name, value in named.items()]}  # fmt: skip
     asyncio.run(guard(scope, receive, send))
     start, *rest = sent
     return start["status"], dict(start["headers"]), b"".join(message["body"] for message in rest)

@@ -92,7 +92,11 @@ def _quiet() -> None:
     """Leave out what libraries tell of themselves, as the commands do in their own process."""
     import logging
     import warnings
+    from threading import RLock
 
+    from tqdm import tqdm
+
+    tqdm.set_lock(RLock())  # its own is shared by processes, and is left behind where this one is ended
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 

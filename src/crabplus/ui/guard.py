@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 import secrets
 import time
@@ -12,6 +13,8 @@ from crabplus.ui.folder import Folder
 from crabplus.ui.limits import Limits, Refused
 
 __all__ = ["Guard"]
+
+_LOG = logging.getLogger(__name__)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -75,9 +78,9 @@ class Guard:
                 await self.app(scope, receive, reply)
         except _Stop as stop:
             await reply.refuse(*stop.args)
-        except Exception as error:
-            if not reply.stopped and type(error).__name__ != "ClientDisconnect":  # else it follows from that
-                raise
+        except Exception as error:  # the application has answered with 500; what it says of itself is for the log
+            if not reply.stopped and type(error).__name__ != "ClientDisconnect":
+                _LOG.error("%s %s: %s: %s", scope["method"], scope["path"], type(error).__name__, error)
 
     def _check(self, scope: Message) -> None:
         """Refuses by host, origin, method and path."""
@@ -181,6 +184,7 @@ class _Reply:
         self._send = send
         self._page = scope["path"] == "/"
         self._closed = scope["path"].startswith(_FILE)
+        self._hang_up = scope["method"] == "POST"  # where it is refused: more of it may be under way
         self._nonce = secrets.token_urlsafe(16)
         self._start: Message = {}
         self._body = b""
@@ -192,6 +196,7 @@ class _Reply:
             return
         if message["type"] == "http.response.start":
             self.started = True
+            self._hang_up = self._hang_up and message["status"] >= 400
             message = {**message, "headers": [*self._kept(message["headers"]), *self._headers()]}
         if not self._page:
             await self._send(message)
@@ -213,6 +218,8 @@ class _Reply:
         return [item for item in headers if item[0].lower() not in dropped]
 
     def _headers(self) -> Iterator[tuple[bytes, bytes]]:
+        if self._hang_up:
+            yield b"connection", b"close"
         policy = _CLOSED if self._closed else _POLICY.format(nonce=self._nonce)
         for name, value in {**_HEADERS, "content-security-policy": policy}.items():
             yield name.encode(), value.encode()
@@ -223,7 +230,8 @@ class _Reply:
             self.stopped = True
             return
         self.stopped = True
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"), *self._headers()]
+        self._hang_up = True
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), *self._headers()]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": words.encode()})
 

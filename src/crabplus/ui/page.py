@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import FileData
 
 from crabplus.report.piece import hint, refusal, script, style
 from crabplus.ui.answers import About, Question
@@ -33,17 +32,20 @@ HEAD = f"<style>{_STYLE}</style><script>{script()}</script>"
 """Style and script of answers; gradio would take rules out of its own ``css``."""
 
 
-class Upload(gr.File):
-    """A field for files, which takes nothing but files that were uploaded into its folder."""
+def uploading(folder: Folder, **options: Any) -> gr.File:
+    """A field for files, which takes nothing but files that were uploaded into the folder.
 
-    is_template = True  # shown by the part of the page that shows gr.File
-    folder: Folder  # set when it is made: gradio sends all that a constructor takes to the browser
+    A class of its own would make gradio write an interface beside this module.
+    """
+    field = gr.File(**options)
 
-    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        return None if url_or_file_path is None else str(self.folder.check(str(url_or_file_path)))
+    async def take(url_or_path: str | Path | None) -> str | None:
+        return None if url_or_path is None else str(folder.check(str(url_or_path)))
 
-    def _process_single_file(self, f: FileData) -> str:  # type: ignore[override]  # a path, without a stray file
-        return str(self.folder.check(f.path))
+    # gradio would fetch what is an address, and leave an empty file behind for each question
+    field.async_move_resource_to_block_cache = take  # type: ignore[method-assign]
+    field._process_single_file = lambda file: str(folder.check(file.path))  # type: ignore[method-assign,assignment,return-value]
+    return field
 
 
 def build(worker: Worker, about: About, folder: Folder, limits: Limits) -> gr.Blocks:
@@ -82,7 +84,7 @@ def _heading(about: About) -> str:
 def _fields(about: About, folder: Folder, limits: Limits) -> dict[str, Any]:
     tasks = about.tasks
     label = f"Video, sound or picture (up to {limits.size / 1e6:g} MB, {limits.seconds:g} s)"
-    made: dict[str, Any] = {"file": Upload(label=label, file_types=TYPES, height=150, elem_id="file")}
+    made: dict[str, Any] = {"file": uploading(folder, label=label, file_types=TYPES, height=150, elem_id="file")}
     if about.tidepool:
         made["example"] = gr.Button("Tidepool example", size="sm", elem_id="example")
     made["task"] = gr.Radio(
@@ -94,8 +96,8 @@ def _fields(about: About, folder: Folder, limits: Limits) -> dict[str, Any]:
         info="The tiny model knows these three, to the letter." if about.tidepool else None,
     )  # fmt: skip
     with gr.Accordion("More", open=False):
-        made["sounds"] = Upload(
-            label="Sound for a picture or silent video", file_types=SOUNDS, height=150,
+        made["sounds"] = uploading(
+            folder, label="Sound for a picture or silent video", file_types=SOUNDS, height=150,
             file_count="multiple", elem_id="sounds",
         )  # fmt: skip
         made["labels"] = gr.Textbox(label="Own labels", info="With commas between; answers are held to these.")
@@ -105,7 +107,6 @@ def _fields(about: About, folder: Folder, limits: Limits) -> dict[str, Any]:
             )
             made["end"] = gr.Textbox(label="To", placeholder="its end", min_width=120, max_length=20)
         made["routing"] = gr.Checkbox(False, label="Show which heads the router chose", visible=about.routes)
-    made["file"].folder = made["sounds"].folder = folder
     return made
 
 

@@ -111,7 +111,8 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
 def uploads() -> Iterator[Folder]:
     """A folder for uploads, in which gradio and other libraries work too; removed at the end."""
     folder = Folder()
-    changed = {**_GRADIO, "GRADIO_TEMP_DIR": str(folder.path), "TMPDIR": str(folder.work)}
+    changed = {**_GRADIO, "GRADIO_TEMP_DIR": str(folder.path), "TMPDIR": str(folder.work),
+               "MPLCONFIGDIR": str(folder.work / "matplotlib")}  # fmt: skip
     before = {name: os.environ.get(name) for name in changed}
     temporary = tempfile.tempdir
     os.environ.update(changed)

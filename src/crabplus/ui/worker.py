@@ -19,7 +19,7 @@ __all__ = ["Worker"]
 _LOG = logging.getLogger(__name__)
 _START = 1800.0  # seconds to load a model: weights may come from a slow disk
 
-_END = 3.0  # seconds for it to end by itself
+_END = 10.0  # seconds for it to end by itself
 
 Answers = Any
 """What answers: the methods of an object whose arguments and results can be pickled."""
@@ -76,9 +76,10 @@ class Worker:
     def close(self) -> None:
         """End the process. A call that is under way is refused."""
         self._closed = True
-        if not self._pipe.closed:
+        if self._lock.acquire(blocking=False):
             self._pipe.close()  # the child ends when it sees that
             self._process.join(_END)
+            self._lock.release()
         self._end()
 
     def _spawn(self) -> None:
