@@ -72,18 +72,17 @@ def events(reply: Reply) -> list[Event]:
 
 def repeat(source: Path, target: Path, times: int) -> None:
     """The file so many times over, without coding anything again."""
-    with av.open(str(target), "w") as new:
-        streams: dict[int, Any] = {}
+    with av.open(str(source)) as first, av.open(str(target), "w") as new:
+        streams = [new.add_stream_from_template(stream) for stream in first.streams]
         for turn in range(times):
             with av.open(str(source)) as old:
-                length = old.duration / av.time_base
+                length = old.duration / av.time_base + 1  # a pause: sound begins before zero and ends late
                 for packet in old.demux():
                     if packet.dts is None:
                         continue
-                    index, shift = packet.stream.index, round(turn * length / packet.time_base)
-                    if index not in streams:
-                        streams[index] = new.add_stream_from_template(packet.stream)
-                    packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, streams[index]
+                    shift = round(turn * length / packet.time_base)
+                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                    packet.stream = streams[packet.stream.index]
                     new.mux(packet)
 
 

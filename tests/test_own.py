@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from crabplus import own
+from crabplus.answers import plan_of, reply_to
 from crabplus.models import resolve
 from crabplus.own import NAMES, Asked, AskError, Named, find_files, key_of, sample_of, windows_of
+from crabplus.schema import to_json
 from crabplus.tasks import TASKS, default_pack, get_task, load_pack
 from crabplus.tidepool.build import ask
 from crabplus.tidepool.film import write_clip, write_frame, write_wav
@@ -45,6 +47,17 @@ def test_a_name_with_signs_of_a_pattern_is_a_name(place, tmp_path):
     odd = tmp_path / "take [1].mp4"
     odd.write_bytes((place / "film.mp4").read_bytes())
     assert names(odd) == ["take [1].mp4"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of files are characters there")
+def test_a_name_that_is_no_text_is_told_and_stops_no_other(place, tmp_path):
+    (tmp_path / "a.mp4").write_bytes((place / "film.mp4").read_bytes())
+    with open(os.fsencode(tmp_path) + b"/\xff.mp4", "wb") as file:
+        file.write((place / "film.mp4").read_bytes())
+    good, bad = find_files([tmp_path])
+    assert (good.name, bad.name) == ("a.mp4", "\\xff.mp4")
+    plan = plan_of(bad, Asked("ave"), TINY)
+    assert "rename the file" in plan.error and to_json(reply_to(plan, [], {}))
 
 
 @pytest.mark.parametrize(("path", "words"), [

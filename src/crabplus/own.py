@@ -35,7 +35,7 @@ class AskError(ValueError):
 
 @dataclass(frozen=True)
 class Named:
-    """A file, and the name that it has among those that are asked about."""
+    """A file, and the name that it has among those that are asked about, in characters that can be written."""
 
     name: str
     path: str
@@ -109,19 +109,24 @@ def find_files(paths: Iterable[FilePath]) -> list[Named]:
     Raises:
         AskError: nothing is there, a folder or a pattern has no media, or a file is named twice.
     """
-    found = [named for path in paths for named in _found(os.fspath(path))]
+    found = [replace(n, name=_writable(n.name)) for path in paths for n in _found(os.fspath(path))]
     if not found:
         raise AskError("no files are named")
     counts: dict[str, int] = {}
     for named in found:
         counts[named.name] = counts.get(named.name, 0) + 1
-    named_apart = [named if counts[named.name] == 1 else replace(named, name=named.path) for named in found]
+    named_apart = [n if counts[n.name] == 1 else replace(n, name=_writable(n.path)) for n in found]
     seen: set[str] = set()
     for named in named_apart:
         if named.name in seen:
             raise AskError(f"{named.path} is named twice")
         seen.add(named.name)
     return named_apart
+
+
+def _writable(name: str) -> str:
+    r"""The name with what is no character in it written as ``\\x..``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _found(path: str) -> list[Named]:
@@ -206,6 +211,8 @@ def check_question(key: str, question: str | None) -> str | None:
 
 def _media(path: str, asked: Asked) -> tuple[Media, ...]:
     """What a task is shown of a file, whatever its length."""
+    if path != _writable(path):
+        raise AskError(f"{_writable(path)}: this name cannot be written down: rename the file")
     found, needs, key = files.probe(path), get_task(asked.key).needs, asked.key
     if len(asked.sounds) > 1:
         raise AskError(f"{key} takes one sound file, not {len(asked.sounds)}")

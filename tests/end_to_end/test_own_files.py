@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from crabplus.cli import app
-from crabplus.cli.own import _check
+from crabplus.cli.files import _check
 from crabplus.own import Asked
 from crabplus.schema import EventsAnswer, Reply, from_json
 from crabplus.tidepool.build import ask

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from crabplus.cli.files import answer_files, exports_in
 from crabplus.cli.options import (
     Adapter,
     Data,
@@ -27,9 +28,7 @@ from crabplus.cli.own import (
     Sound,
     Start,
     WindowLength,
-    answer_files,
     asked_of,
-    exports_in,
 )
 from crabplus.cli.run import Run
 

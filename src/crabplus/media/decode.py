@@ -30,6 +30,7 @@ FilePath = str | os.PathLike[str]
 COMMAND = [sys.executable, "-P", "-m", "crabplus.media.worker"]  # -P: no module is taken from the current folder
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 _INSTALLED = os.path.basename(_PACKAGE_ROOT) in ("site-packages", "dist-packages")  # the worker finds it by itself
+_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}  # glibc: what pictures took goes back to the system at once
 _START_LIMIT = 120.0  # seconds for a worker to import its libraries
 
 
@@ -49,7 +50,7 @@ class _Worker:
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self.process = subprocess.Popen(
             COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env={**os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            env={**_ALLOCATOR, **os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )  # fmt: skip
         self.requests, self.replies = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from crabplus.media.clip import read_probe
-from crabplus.media.cuts import read_cuts
 from crabplus.media.marks import Marks
 from crabplus.media.pictures import read_frames
+from crabplus.media.shots import read_cuts
 from crabplus.media.sound import read_waveform
 from crabplus.media.stills import read_image
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crabplus.media import MediaError, cuts
-from crabplus.media.cuts import _sudden
+from crabplus.media.shots import _sudden
 from crabplus.tidepool.build import ask
 from crabplus.tidepool.film import write_clip
 
