@@ -45,14 +45,13 @@ test: $(READY)
 test-slow: $(READY) chromium
 	$(BIN)/python -m pytest -m slow $(TEST_ARGS) || test $$? -eq 5
 
-# The browser that drives the web page in the slow tests.
+# The browser in which the slow tests use the web page; without it they fail, and say so.
 chromium:
 	@command -v "$${CHROMIUM:-chromium}" > /dev/null || \
 	if command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && apt-get install -y --no-install-recommends chromium; \
 	else \
 		echo "the slow tests need Chromium: install it (Debian: apt-get install chromium), or name its file in CHROMIUM"; \
-		exit 1; \
 	fi
 
 test-peft: $(READY)

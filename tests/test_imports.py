@@ -64,8 +64,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "own",
         "loading",
     },
-    # ui probes what visitors upload before a model sees it (media), offers tasks by their plain names (own, tasks), says
-    # what the shipped model knows and films a clip of that for a newcomer (models, tidepool), and makes masks (segment)
+    # ui probes what visitors upload (media), offers tasks by their plain names (own, tasks), films a clip for newcomers
+    # where the model is the shipped one (models, tidepool), and makes masks (segment)
     "ui": {"api", "report", "schema", "media", "own", "tasks", "models", "tidepool", "segment"},
     "serve": {"api", "report", "schema"},
     # the demo is the whole of it in one run: it makes clips, asks the model, scores and reports

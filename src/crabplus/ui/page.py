@@ -43,7 +43,7 @@ def uploading(folder: Folder, **options: Any) -> gr.File:
         return None if url_or_path is None else str(folder.check(str(url_or_path)))
 
     # gradio would fetch what is an address, and leave an empty file behind for each question
-    field.async_move_resource_to_block_cache = take  # type: ignore[method-assign]
+    field.async_move_resource_to_block_cache = take  # type: ignore[method-assign,assignment]
     field._process_single_file = lambda file: str(folder.check(file.path))  # type: ignore[method-assign,assignment,return-value]
     return field
 
@@ -58,7 +58,7 @@ def build(worker: Worker, about: About, folder: Folder, limits: Limits) -> gr.Bl
                 ask = gr.Button("Ask", variant="primary", elem_id="ask")
             with gr.Column(scale=3, min_width=320):
                 shown = gr.HTML(hint(_HINT), apply_default_css=False, elem_id="shown")
-        model = {"concurrency_limit": 1, "concurrency_id": "model"}
+        model: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model"}
         names = ("file", "task", "question", "labels", "sounds", "start", "end", "routing")
         ask.click(_asking(worker, about, folder, limits), [fields[name] for name in names], shown, api_name="ask",
                   show_progress_on=shown, **model)  # fmt: skip
