@@ -23,15 +23,15 @@ def png(path: Path, side: int, whole: bool = True) -> Path:
     return path
 
 
-def ten_hours(path: Path) -> Path:
-    """A film of three pictures, the last of which comes after ten hours."""
+def ten_hours(path: Path, step: int) -> Path:
+    """A film of ten hours with a picture every ``step`` seconds, all alike."""
     with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=1, options={"threads": "1", "bf": "0"})
-        stream.width = stream.height = 64
+        stream = file.add_stream("libx264", rate=1, options={"threads": "1", "bf": "0", "preset": "ultrafast"})
+        stream.width = stream.height = 32
         stream.pix_fmt, stream.time_base = "yuv420p", Fraction(1, 1000)
         stream.codec_context.time_base = Fraction(1, 1000)
-        for number, second in enumerate((0, 1, 36_000)):
-            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 80 * number, np.uint8), "rgb24")
+        for second in range(0, 36_000, step):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), "rgb24")
             frame.pts, frame.time_base = second * 1000, Fraction(1, 1000)
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))

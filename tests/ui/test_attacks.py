@@ -181,7 +181,8 @@ def test_bombs_are_refused_in_words(server: Server, visitor: Visitor, tmp_path: 
     bombs = {
         png(tmp_path / "true.png", 20_000): "pixels are more than this page takes",
         png(tmp_path / "claimed.png", 60_000, whole=False): "pixels are more than this page takes",
-        ten_hours(tmp_path / "hours.mp4"): "36001 seconds are more than this page looks at",
+        ten_hours(tmp_path / "hours.mp4", 10): "35991 seconds are more than this page looks at",
+        ten_hours(tmp_path / "jump.mp4", 18_000): "time stamps jump",
     }
     begin = time.monotonic()
     for path, words in bombs.items():
@@ -242,4 +243,13 @@ def test_more_than_the_queue_holds_are_sent_away(server: Server, clip: Path) -> 
 def test_nothing_else_was_written_or_told(server: Server) -> None:
     assert [path for folder in (server.current, server.home) for path in folder.rglob("*") if path.is_file()] == []
     assert [path.name for path in server.temporary.iterdir()] == [server.folder.name]
+    asked = {
+        "hours.mp4",
+        "jump.mp4",
+        "true.png",
+        "claimed.png",
+        "zeros.mp4",
+        *(f"{number}.mp4" for number in range(10)),
+    }
+    assert asked & {path.name for path in server.uploads()} == set(), "files go with the answer"
     assert [line for line in server.said if "Traceback" in line] == []

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,11 +70,24 @@ def test_files_go_with_the_last_who_holds_them(folder):
     folder.hold("bert", [first])
     folder.hold("anna", [first])  # she has taken another file
     assert not second.parent.exists() and first.exists()
-    folder.release("anna")
+    folder.leave("anna")
     assert first.exists()
-    folder.release("bert")
+    folder.leave("bert")
     assert not first.parent.exists()
-    folder.release("nobody")
+    folder.leave("nobody")
+
+
+def test_files_of_who_asks_without_the_page_go_with_the_answer(folder):
+    path = uploaded(folder)
+    folder.enter("anna")
+    folder.hold("anna", [path])
+    folder.answered("anna")
+    assert path.exists()
+    folder.hold("robot", [path], also=True)
+    folder.leave("anna")
+    assert path.exists()
+    folder.answered("robot")
+    assert not path.exists()
 
 
 def test_a_file_that_was_uploaded_anew_stays(folder):
@@ -82,7 +96,7 @@ def test_a_file_that_was_uploaded_anew_stays(folder):
     other = folder.path / "tmp1"
     other.write_bytes(b"film")
     os.replace(other, path)  # as the server does when somebody uploads the same
-    folder.release("anna")
+    folder.leave("anna")
     assert path.exists()
 
 
@@ -91,7 +105,12 @@ def test_old_files_and_halves_of_files_are_swept(folder):
     half.write_bytes(b"fi")
     os.utime(old, (0, 0))
     os.utime(half, (0, 0))
+    asked, unasked = uploaded(folder, hashed="ef56"), uploaded(folder, hashed="ef78")
+    for path in (asked, unasked):
+        os.utime(path, (time.time() - 1000,) * 2)
+    folder.hold("anna", [asked])
     folder.sweep(keep=3600)
+    assert (asked.exists(), unasked.exists()) == (True, False)
     assert (old.parent.exists(), new.exists(), half.exists()) == (False, True, False)
     half.write_bytes(b"fi")
     folder.drop_halves()
@@ -228,8 +247,12 @@ def test_questions_name_uploaded_files_alone(folder, value):
     data = {"data": ["hidden in a text", {"deep": [{"path": value, "meta": {"_type": "gradio.FileData"}}]}]}
     status, _, words = ask(guard, "POST", "/gradio_api/queue/join", body=[json.dumps(data).encode()])
     assert (status, echo.reached) == (403, []) and b"passwd" not in words
-    data["data"][1]["deep"][0]["path"] = str(uploaded(folder))
+    path = uploaded(folder)
+    data["data"][1]["deep"][0]["path"], data["session_hash"] = str(path), "anna"
     assert ask(guard, "POST", "/gradio_api/queue/join", body=[json.dumps(data).encode()])[0] == 200
+    assert path.exists()
+    ask(guard, "GET", "/gradio_api/heartbeat/anna")  # she comes, and leaves
+    assert not path.exists()
 
 
 def test_questions_that_are_no_questions(folder):

@@ -15,6 +15,7 @@ from crabplus.ui.limits import Refused
 __all__ = ["Folder"]
 
 _HALF = 60.0  # seconds: an upload into which nothing is written for so long was broken off
+_UNCLAIMED = 600.0  # seconds that an upload lies here which no question names
 
 
 class Folder:
@@ -33,6 +34,7 @@ class Folder:
         self.path.mkdir()
         self.work.mkdir()
         self._held: dict[str, dict[Path, int]] = {}  # by visitor: files with their inode
+        self._present: set[str] = set()
         self._lock = Lock()
 
     def check(self, path: object) -> Path:
@@ -58,15 +60,34 @@ class Folder:
         """Bytes that were uploaded and lie here."""
         return sum(found.st_size for _, found in self._files())
 
-    def hold(self, visitor: str, paths: Iterable[Path]) -> None:
-        """A visitor needs these files, and no longer those that were held before."""
+    def enter(self, visitor: str) -> None:
+        """A visitor has the page open."""
+        with self._lock:
+            self._present.add(visitor)
+
+    def leave(self, visitor: str) -> None:
+        """A visitor has closed the page."""
+        with self._lock:
+            self._present.discard(visitor)
+        self.release(visitor)
+
+    def hold(self, visitor: str, paths: Iterable[Path], also: bool = False) -> None:
+        """A visitor needs these files, and no longer those that were held before, unless they are needed ``also``."""
         with self._lock:
             before = self._held.pop(visitor, {})
-            self._held[visitor] = {path: path.stat().st_ino for path in paths if path.exists()}
-            self._drop(before)
+            found = {path: path.stat().st_ino for path in paths if path.exists()}
+            self._held[visitor] = {**before, **found} if also else found
+            self._drop({} if also else before)
+
+    def answered(self, visitor: str) -> None:
+        """A question was answered: who asked it without the page needs the files no longer."""
+        with self._lock:
+            present = visitor in self._present
+        if not present:
+            self.release(visitor)
 
     def release(self, visitor: str) -> None:
-        """A visitor has left."""
+        """A visitor needs no files any more."""
         with self._lock:
             self._drop(self._held.pop(visitor, {}))
 
@@ -79,10 +100,12 @@ class Folder:
                     _remove(path)
 
     def sweep(self, keep: float) -> None:
-        """Delete what is older than ``keep`` seconds, and uploads that were broken off."""
+        """Delete what is older than ``keep`` seconds, what nobody has asked about, and uploads that were broken off."""
         now = time.time()
+        with self._lock:
+            held = {path for files in self._held.values() for path in files}
         for path, found in self._files():
-            oldest = _HALF if path.parent == self.path else keep
+            oldest = _HALF if path.parent == self.path else keep if path in held else min(keep, _UNCLAIMED)
             if now - found.st_mtime > oldest:
                 with suppress(OSError):
                     _remove(path)

@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from pathlib import Path
 from typing import Any
 
 from crabplus.ui.folder import Folder
@@ -23,6 +24,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 UPLOAD = "/gradio_api/upload"
 _FILE = "/gradio_api/file="
+_PRESENT = "/gradio_api/heartbeat/"
 _READ = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json|login_check)/?|/(assets|static)/[\w./@-]+"
     r"|/gradio_api/(info|startup-events|app_id|login_check|queue/data|queue/status|upload_progress)/?"
@@ -74,6 +76,8 @@ class Guard:
             self._check(scope)
             if scope["method"] == "POST":
                 await self._post(scope, receive, reply)
+            elif scope["path"].startswith(_PRESENT):
+                await self._while_present(scope, receive, reply)
             else:
                 await self.app(scope, receive, reply)
         except _Stop as stop:
@@ -102,11 +106,20 @@ class Guard:
         if path.startswith(_FILE):
             self._uploaded(path.removeprefix(_FILE), 403)
 
-    def _uploaded(self, path: object, status: int) -> None:
+    def _uploaded(self, path: object, status: int) -> Path:
         try:
-            self.folder.check(path)
+            return self.folder.check(path)
         except Refused as refusal:
             raise _Stop(status, str(refusal)) from None
+
+    async def _while_present(self, scope: Message, receive: Receive, reply: "_Reply") -> None:
+        """The stream that a page keeps open for as long as it is."""
+        visitor = scope["path"].removeprefix(_PRESENT)
+        self.folder.enter(visitor)
+        try:
+            await self.app(scope, receive, reply)
+        finally:
+            self.folder.leave(visitor)
 
     async def _post(self, scope: Message, receive: Receive, reply: "_Reply") -> None:
         if not scope["path"].startswith(UPLOAD):
@@ -149,11 +162,13 @@ class Guard:
                 raise _Stop(400, "broken off")
             body, more = body + message.get("body", b""), message.get("more_body", False)
         try:
-            named = list(_paths(json.loads(body or b"null")))
+            question = json.loads(body or b"null")
+            named = list(_paths(question))
         except (ValueError, RecursionError):
             raise _Stop(400, "no JSON") from None
-        for path in named:
-            self._uploaded(path, 403)
+        files = [self._uploaded(path, 403) for path in named]
+        if files and isinstance(question, dict):
+            self.folder.hold(str(question.get("session_hash")), files, also=True)
         return body
 
     def _counted(self, receive: Receive, most: int, limit: float) -> Receive:

@@ -64,7 +64,7 @@ def build(worker: Worker, about: About, folder: Folder, limits: Limits) -> gr.Bl
                   show_progress_on=shown, **model)  # fmt: skip
         if about.tidepool:
             fields["example"].click(_example(worker, folder), None, fields["file"], api_name="example", **model)
-        _follow(page, fields, about, folder)
+        _follow(fields, about, folder)
     page.queue(max_size=limits.waiting, default_concurrency_limit=8, api_open=False)
     return page
 
@@ -110,8 +110,8 @@ def _fields(about: About, folder: Folder, limits: Limits) -> dict[str, Any]:
     return made
 
 
-def _follow(page: gr.Blocks, fields: dict[str, Any], about: About, folder: Folder) -> None:
-    """What happens beside answers: fields come and go, files are deleted."""
+def _follow(fields: dict[str, Any], about: About, folder: Folder) -> None:
+    """What happens beside answers: fields come and go, and so do files."""
     asking = [task.name for task in about.tasks if task.asks]
     fields["task"].change(
         lambda task: gr.update(visible=task in asking), fields["task"], fields["question"], show_progress="hidden",
@@ -124,11 +124,6 @@ def _follow(page: gr.Blocks, fields: dict[str, Any], about: About, folder: Folde
     for name in ("file", "sounds"):
         fields[name].change(hold, [fields["file"], fields["sounds"]], None, show_progress="hidden",
                             api_visibility="private")  # fmt: skip
-
-    def leave(request: gr.Request) -> None:
-        folder.release(str(request.session_hash))
-
-    page.unload(leave)
 
 
 def _example(worker: Worker, folder: Folder) -> Callable[[], str]:
@@ -158,6 +153,8 @@ def _asking(worker: Worker, about: About, folder: Folder, limits: Limits) -> Cal
             answered: str = worker.call("answer", asked)
         except Refused as refused:
             return refusal(str(refused))
+        finally:
+            folder.answered(str(request.session_hash))
         return answered
 
     return ask
