@@ -22,7 +22,7 @@ READY := .venv/.ready
 PINS := .venv/constraints-but-torch.txt
 export UV_HTTP_TIMEOUT ?= 300
 
-.PHONY: setup demo test test-slow test-peft lint bench
+.PHONY: setup demo test test-slow test-peft lint bench chromium
 
 setup: $(READY)
 
@@ -42,8 +42,17 @@ test: $(READY)
 	$(BIN)/python -m pytest -m "not slow" $(TEST_ARGS)
 
 # pytest's exit status 5 says that no test was selected
-test-slow: $(READY)
+test-slow: $(READY) chromium
 	$(BIN)/python -m pytest -m slow $(TEST_ARGS) || test $$? -eq 5
+
+# The browser in which the slow tests use the web page; without it they fail, and say so.
+chromium:
+	@command -v "$${CHROMIUM:-chromium}" > /dev/null || \
+	if command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && apt-get install -y --no-install-recommends chromium; \
+	else \
+		echo "the slow tests need Chromium: install it (Debian: apt-get install chromium), or name its file in CHROMIUM"; \
+	fi
 
 test-peft: $(READY)
 	$(UV) --target .venv/peft-$(PEFT) --no-deps peft==$(PEFT)

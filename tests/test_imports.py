@@ -67,7 +67,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "loading",
         "wording",
     },
-    "ui": {"api", "report", "schema"},
+    # ui probes what visitors upload (media), offers tasks by their plain names (own, tasks), films a clip for newcomers
+    # where the model is the shipped one (models, tidepool), and makes masks (segment)
+    "ui": {"api", "report", "schema", "media", "own", "tasks", "models", "tidepool", "segment"},
     "serve": {"api", "report", "schema"},
     # the demo is the whole of it in one run: it makes clips, asks the model, scores and reports
     "demo": ANYTHING - {"cli", "demo"},

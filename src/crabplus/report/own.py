@@ -14,7 +14,7 @@ from crabplus.report.windows import file_of, length_of, path_of, problem
 from crabplus.schema import EventsAnswer, ObjectsAnswer, Reply, Window
 from crabplus.whole import write_whole
 
-__all__ = ["write_replies"]
+__all__ = ["file_card", "write_replies"]
 
 _SPELLED = 8
 """Events or things that are told one by one; more are counted, and told in a table."""
@@ -66,7 +66,7 @@ class _Answer:
 
 
 @dataclass(frozen=True)
-class _File:
+class FileCard:
     """A file: its path, what it is in words, what is shown of it, and the answers about it."""
 
     path: str
@@ -96,7 +96,7 @@ def write_replies(
     by_file: dict[str, list[Reply]] = {}
     for reply in replies:
         by_file.setdefault(path_of(reply), []).append(reply)
-    files = [_file(path, about, room) for path, about in by_file.items()]
+    files = [file_card(about, room) for about in by_file.values()]
     page = render(
         "own.html.j2", title=title, notes=[notes] if isinstance(notes, str) else list(notes), files=files,
         figures=_figures(list(by_file.values())),
@@ -123,8 +123,12 @@ def _figures(files: Sequence[Sequence[Reply]]) -> list[tuple[str, str]]:
     ]
 
 
-def _file(path: str, replies: Sequence[Reply], room: Room) -> _File:
-    return _File(path, _about(replies[0]), file_shown(replies, room), tuple(_answer(reply, room) for reply in replies))
+def file_card(replies: Sequence[Reply], room: Room) -> FileCard:
+    """What is shown of one file and all that was said of it."""
+    return FileCard(
+        path_of(replies[0]), _about(replies[0]), file_shown(replies, room),
+        tuple(_answer(reply, room) for reply in replies),
+    )  # fmt: skip
 
 
 def _about(reply: Reply) -> str:

@@ -68,7 +68,7 @@ def file_shown(replies: Sequence[Reply], room: Room) -> Shown:
     elif any(not reply.error for reply in replies):
         for media in {media.path: media for media in reversed(replies[0].media)}.values():
             if media.path == file.path or media.kind == "audio":
-                _show(media, shown, room, any(map(_has_boxes, replies)))
+                _show(file if media.path == file.path else media, shown, room, any(map(_has_boxes, replies)))
     return shown
 
 

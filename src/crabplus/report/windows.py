@@ -1,13 +1,19 @@
 """A reply by the stretches of its file: which seconds were asked about, and what was said of each window."""
 
+from dataclasses import replace
+
 from crabplus.schema import Media, Reply, Window
 
 __all__ = ["file_of", "length_of", "part_asked", "path_of", "problem", "window_at", "windows_of"]
 
 
 def file_of(reply: Reply) -> Media | None:
-    """The file that was asked about; None where the reply does not say."""
-    return reply.media[0] if reply.media else None
+    """The file that was asked about; None where the reply does not say.
+
+    Where a picture out of a film was shown, which has a window, that is the film.
+    """
+    shown = reply.media[0] if reply.media else None
+    return replace(shown, kind="video") if shown and shown.kind == "image" and shown.end is not None else shown
 
 
 def path_of(reply: Reply) -> str:
