@@ -59,9 +59,9 @@ def plan(
             found.append((begin, min(near[-1], begin + length)))
             begin = scene = covered = near[-1]
         elif end - begin > length:
-            found.append((begin, begin + length))
-            covered = begin + length
-            begin = covered - overlap
+            found.append((begin, round(begin + length, 6)))
+            covered = round(begin + length, 6)
+            begin = round(covered - overlap, 6)  # sums of seconds are not exact
     if found and end - found[-1][1] <= min(SLACK, length / 4):
         return found
     return [*found, (max(scene, end - length), end)]
