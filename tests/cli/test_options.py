@@ -19,9 +19,12 @@ def test_what_is_no_time(text):
         clock(text)
 
 
-def test_a_bar_counts_what_was_there_and_ends_at_the_total(capsys):
+def test_a_bar_counts_what_was_there_and_ends_at_the_total(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what Rich takes for a terminal
     made = track(iter("abc"), "working", 5, done=2)
     assert [next(made) for _ in range(3)] == ["a", "b", "c"]
     made.close()  # who takes the last one does not come back
     shown = capsys.readouterr()
     assert "5/5" in shown.err and not shown.out
+    monkeypatch.delenv("FORCE_COLOR")
+    assert list(track("abc", "working", 3)) == ["a", "b", "c"] and capsys.readouterr().err == ""

@@ -83,12 +83,17 @@ def part_of(shard: str, total: int) -> range:
 
 
 def track(items: Iterable[Any], heading: str, total: int, done: int = 0) -> Iterator[Any]:
-    """The items, with a bar of their progress on standard error; ``done`` of the total were there before."""
+    """The items, with a bar of their progress on standard error if that is a terminal.
+
+    Args:
+        heading: what is done; total: number of items, of which ``done`` were there before.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(heading, total=total, completed=done)
         for item in items:
             progress.advance(task)  # before: whoever takes the last one does not come back
