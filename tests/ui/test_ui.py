@@ -405,6 +405,7 @@ def test_the_page_asks_nobody_else_and_runs_behind_the_guard():
         config = json.loads(ask(application_, "GET", "/config")[2])
         assert os.environ["GRADIO_TEMP_DIR"] == str(folder.path)
     assert status == 200 and b"fonts.googleapis" not in body and b"Tidepool" in body
+    assert config["connect_heartbeat"], "pages are known to be there"
     assert not config["analytics_enabled"] and config["stylesheets"] == [] and config["max_file_size"] == Limits().size
     assert not folder.root.exists() and "GRADIO_TEMP_DIR" not in os.environ
 
