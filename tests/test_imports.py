@@ -35,6 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # generate writes Prediction records
     "generate": {"schema", "data", "tasks", "models", "ilora", "constrain", "confidence"},
     "predictions": {"schema"},
+    # which pack words the questions to a model: read without torch
+    "wording": {"tasks", "models"},
     # windows of long media, and one answer out of theirs
     "windows": {"schema", "tasks"},
     # people's own files: what is asked of them, and of each window
@@ -48,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mask_scores": {"schema", "tasks", "metrics", "datasets", "segment", "evaluate"},
     # train hands the pack of wordings to its training data, names the Sample and Score of its judge (schema), and opens
     # the cache that media are read through (media)
-    "train": {"schema", "media", "config", "data", "tasks", "models", "ilora", "generate", "evaluate"},
+    "train": {"schema", "media", "config", "wording", "data", "tasks", "models", "ilora", "generate", "evaluate"},
     "analysis": {"schema", "ilora", "data", "models", "generate", "evaluate"},
     # api gives a single file the source of media that data gives a whole list
     "api": {
@@ -63,6 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "answers",
         "own",
         "loading",
+        "wording",
     },
     # ui probes what visitors upload (media), offers tasks by their plain names (own, tasks), films a clip for newcomers
     # where the model is the shipped one (models, tidepool), and makes masks (segment)

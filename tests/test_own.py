@@ -9,7 +9,18 @@ import pytest
 from crabplus import own
 from crabplus.answers import plan_of, reply_to
 from crabplus.models import resolve
-from crabplus.own import NAMES, Asked, AskError, Named, find_files, key_of, sample_of, windows_of
+from crabplus.own import (
+    NAMES,
+    Asked,
+    AskError,
+    Named,
+    check_sounds,
+    files_of,
+    find_files,
+    key_of,
+    sample_of,
+    windows_of,
+)
 from crabplus.schema import to_json
 from crabplus.tasks import TASKS, default_pack, get_task, load_pack
 from crabplus.tidepool.build import ask
@@ -114,6 +125,30 @@ def test_what_a_file_lacks_is_told(place, name, key, words):
         shown(place / name, key)
 
 
+def test_the_files_of_a_question_are_those_of_the_user(place):
+    (film,) = files_of(shown(place / "film.mp4", "arig"))
+    assert (film.kind, film.sound, film.duration, film.size) == ("video", "track", 30, (160, 160))
+    sound = str(place / "sound.wav")
+    film, other = files_of(shown(place / "below" / "film.mp4", "arig", sounds=(sound,)))
+    assert (film.kind, film.sound, other.path) == ("video", "file", sound)
+    still = shown(place / "photo.jpg", "arig", sounds=(sound,))
+    assert files_of(still) == still.media
+
+
+def test_a_folder_of_sounds_has_each_under_the_name_of_its_film(place, tmp_path):
+    sounds = tmp_path / "sounds"
+    sounds.mkdir()
+    (sounds / "photo.wav").write_bytes((place / "sound.wav").read_bytes())
+    asked = Asked("arig", sounds=(str(sounds),))
+    assert shown(place / "photo.jpg", "arig", sounds=asked.sounds).media[1].path == str(sounds / "photo.wav")
+    assert shown(place / "film.mp4", "arig", sounds=asked.sounds).media[1].path == str(place / "film.mp4")
+    with pytest.raises(AskError, match="none of that name"):
+        shown(place / "below" / "film.mp4", "ave", sounds=asked.sounds)
+    check_sounds(asked, 9)
+    with pytest.raises(AskError, match="one sound for 2 files"):
+        check_sounds(Asked("arig", sounds=(str(place / "sound.wav"),)), 2)
+
+
 def roles(sample):
     return [(item.role, item.kind) for item in sample.media]
 
@@ -131,7 +166,9 @@ def test_windows_end_at_the_cuts_of_the_film(place):
     film, still = shown(place / "film.mp4", "ave"), shown(place / "photo.jpg", "avqa", question="What?")
     assert windows_of(film, Asked("ave"), TINY) == pytest.approx(np.array([(0, 10), (10, 20), (20, 30)]), abs=0.2)
     assert windows_of(film, Asked("ave", cuts=False), TINY) == [(0, 10), (8, 18), (16, 26), (20, 30)]
-    assert windows_of(film, Asked("ave", window=20, overlap=5, cuts=False), TINY) == [(0, 20), (10, 30)]
+    assert windows_of(film, Asked("ave", window=20, overlap=5, cuts=False), OMNI) == [(0, 20), (10, 30)]
+    with pytest.raises(AskError, match="at most 10 s"):
+        windows_of(film, Asked("ave", window=20), TINY)
     assert windows_of(film, Asked("ave"), OMNI) == [(0, 30)] and windows_of(still, Asked("avqa"), TINY) == []
     with pytest.raises(AskError, match="half a window"):
         windows_of(film, Asked("ave", overlap=6), TINY)
@@ -157,5 +194,8 @@ def test_own_labels_are_a_closed_vocabulary(place):
 
     form = re.compile(get_task("unav").form(made, OMNI))
     assert form.fullmatch("<event>police car, (0 3)</event>") and not form.fullmatch("<event>cat, (0 3)</event>")
+    question = shown(place / "film.mp4", "avqa", question="Where?", labels=("up", "down"))
+    word = re.compile(get_task("avqa").form(question, TINY))
+    assert word.fullmatch("<answer>up</answer>") and not word.fullmatch("<answer>left</answer>")
     thing = re.compile(get_task("arig").form(shown(place / "film.mp4", "arig", labels=("a.b",)), TINY))
     assert thing.fullmatch("<obj>a.b (1,1)(5,5)</obj>") and not thing.fullmatch("<obj>axb (1,1)(5,5)</obj>")

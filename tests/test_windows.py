@@ -24,6 +24,8 @@ FILM = Sample("a", "own", "ave", "own", media=(Media("clip", "video", "a.mp4", 0
 def test_windows_overlap_and_the_last_one_ends_at_the_end():
     assert plan(0, 26, 10, 2) == [(0, 10), (8, 18), (16, 26)]
     assert plan(5, 30, 10, 2) == [(5, 15), (13, 23), (20, 30)]
+    assert plan(0, 10, 2, 0.4)[-2:] == [(6.4, 8.4), (8.0, 10.0)]  # and not the last one twice
+    assert plan(0, 10.048, 2, 0.4)[-1] == (8.0, 10.0)
     assert plan(0, 10.4, 10, 2) == [(0, 10)] and plan(0, 7, 10, 2) == [(0, 7)]
 
 
@@ -46,6 +48,7 @@ def test_windows_leave_nothing_out(start, seconds, length, share, cuts):
     assert found[0][0] == start and found[-1][1] == pytest.approx(end, abs=SLACK)
     assert all(0 < high - low <= length + 1e-6 for low, high in found)
     assert all(low < after[0] <= high + 0.05 for (low, high), after in zip(found, found[1:], strict=False))
+    assert len(set(found)) == len(found)
     assert len(found) == 1 or min(high - low for low, high in found) >= min(SHORTEST, length) - 1e-6
 
 

@@ -9,8 +9,8 @@ from crabplus.data.scan import Track, untracked
 from crabplus.generate import predict, settings_of
 from crabplus.media import MediaError
 from crabplus.models.source import Files
-from crabplus.own import Asked, AskError, Named, sample_of, windows_of
-from crabplus.schema import Prediction, Reply, Sample, Window
+from crabplus.own import Asked, AskError, Named, files_of, sample_of, windows_of
+from crabplus.schema import ObjectsAnswer, Prediction, Reply, Sample, Window
 from crabplus.tasks import Pack, get_task
 from crabplus.tasks.tags import without_tags
 from crabplus.windows import join, on_the_clock, split
@@ -62,6 +62,8 @@ def answer(
         for plan in group:
             reply = reply_to(plan, [next(said) for _ in plan.samples], settings_of(pack, origin, True, asked.closed))
             yield summed_up(model, pack, reply, origin, batch_size)
+        for _ in said:  # its bar ends with the last one
+            pass
 
 
 def reply_to(plan: Plan, said: Sequence[Prediction], settings: Mapping[str, Any]) -> Reply:
@@ -72,11 +74,11 @@ def reply_to(plan: Plan, said: Sequence[Prediction], settings: Mapping[str, Any]
     windows = [_window(sample, made) for sample, made in zip(plan.samples, said, strict=True)]
     made = dict(said[0].settings)
     if len(windows) > 1:
-        return join(plan.sample, windows, made)
+        return join(replace(plan.sample, media=files_of(plan.sample)), windows, made)
     only, sample = windows[0], plan.samples[0]
     return Reply(
         plan.sample.id, plan.sample.task, only.text, only.answer, only.reasoning, only.reason, only.error, made,
-        only.confidence, media=sample.media, question=sample.question, options=sample.options,
+        only.confidence, media=files_of(sample), question=sample.question, options=sample.options,
     )  # fmt: skip
 
 
@@ -84,7 +86,8 @@ def _window(sample: Sample, made: Prediction) -> Window:
     """What was said of a window, with its times on the clock of the file; a still picture has no time."""
     timed = next((item for item in sample.media if item.kind != "image" or item.start is not None), None)
     start, end = (timed.start or 0.0, timed.end or timed.duration or 0.0) if timed else (0.0, 0.0)
-    told = on_the_clock(made.answer, start, end) if end else made.answer
+    still = any(item.kind == "image" and item.start is None for item in sample.media)
+    told = made.answer if still and isinstance(made.answer, ObjectsAnswer) else on_the_clock(made.answer, start, end)
     return Window(start, end, made.text, told, made.reasoning, made.reason, made.error, made.confidence)
 
 

@@ -7,18 +7,19 @@ from threading import Lock
 from typing import Any
 
 from crabplus.answers import Plan, answer, plan_of, reply_to
-from crabplus.data import WithSource, pack_for
+from crabplus.data import WithSource
 from crabplus.data.scan import Track, untracked
 from crabplus.generate import load_adapter, predict, settings_of
 from crabplus.ilora import Routing, record_routing
 from crabplus.loading import adapter_for, default_device, origin_of
 from crabplus.models import TINY, load_model
 from crabplus.models.source import Files
-from crabplus.own import Asked, AskError, Named, find_files, key_of, sample_of, windows_of
+from crabplus.own import Asked, AskError, Named, check_sounds, find_files, key_of, sample_of, windows_of
 from crabplus.schema import ObjectsAnswer, Reply
 from crabplus.segment import Mask, Segmenter, load_segmenter
 from crabplus.segment.answers import segment_replies
 from crabplus.tasks import Pack
+from crabplus.wording import pack_for
 
 __all__ = ["AskError", "CrabPlus"]
 
@@ -111,6 +112,7 @@ class CrabPlus:
         """
         asked = self._asked(task, question, labels, sound, start, end, window, overlap, cuts)
         found = find_files([files] if isinstance(files, str | os.PathLike) else files)
+        check_sounds(asked, len(found))
         return self._answers((plan_of(named, asked, self.pack) for named in found), asked, batch_size, track)
 
     def segment(self, reply: Reply, segmenter: str | Path | Segmenter = "grabcut") -> list[Mask]:

@@ -15,7 +15,18 @@ from crabplus.schema import Media, Sample
 from crabplus.tasks import TASKS, Pack, get_task
 from crabplus.windows import plan
 
-__all__ = ["NAMES", "AskError", "Asked", "Named", "find_files", "key_of", "sample_of", "windows_of"]
+__all__ = [
+    "NAMES",
+    "AskError",
+    "Asked",
+    "Named",
+    "check_sounds",
+    "files_of",
+    "find_files",
+    "key_of",
+    "sample_of",
+    "windows_of",
+]
 
 NAMES: dict[str, tuple[str, ...]] = {
     "events": ("unav", "ave", "avvp"), "boxes": ("arig", "s4", "ms3"), "masks": ("ms3", "s4", "arig"),
@@ -48,7 +59,8 @@ class Asked:
     Attributes:
         key: task key; question: for keys that take one.
         labels: a vocabulary of one's own, to which answers are then held; for ``avqa_thu`` the answers to choose from.
-        sounds: files with the sound that goes with a picture or a silent video; of ``v2a``, two to choose from.
+        sounds: files with the sound that goes with a picture or a silent video; of ``v2a``, two to choose from. A
+            folder instead holds the sound of each file under the file's own name, with the ending of a sound.
         start, end: seconds of the file that are meant; None for its ends.
         window: seconds shown at a time; None for what the pack says. overlap: seconds that two windows have in common;
             None for a fifth of a window. cuts: whether windows end at hard cuts where they can.
@@ -98,6 +110,12 @@ def _known(name: str) -> str:
         near = difflib.get_close_matches(name, [*NAMES, *TASKS], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise KeyError(f"unknown task {name!r}; known: {', '.join(NAMES)}, or a task key{hint}") from None
+
+
+def check_sounds(asked: Asked, count: int) -> None:
+    """Raise an AskError where one sound file would be taken for many files."""
+    if count > 1 and asked.sounds and asked.key not in MATCHING and not os.path.isdir(asked.sounds[0]):
+        raise AskError(f"one sound for {count} files: name a folder in which each has its sound under its own name")
 
 
 def find_files(paths: Iterable[FilePath]) -> list[Named]:
@@ -174,6 +192,10 @@ def windows_of(sample: Sample, asked: Asked, pack: Pack) -> list[tuple[float, fl
         return []
     low, high = timed.start or 0.0, timed.end or timed.duration or 0.0
     length = pack.longest if asked.window is None else asked.window
+    if not 0 < length <= pack.longest:
+        raise AskError(
+            f"windows of {length:g} s: this model is shown more than 0 and at most {pack.longest:g} s at a time"
+        )
     overlap = length / 5 if asked.overlap is None else asked.overlap
     try:
         found = plan(low, high, length, overlap)
@@ -193,6 +215,18 @@ def _cuts(path: str, low: float, high: float) -> list[float]:
             found += files.cuts(path, begin, min(begin + CUTS_AT_A_TIME, high))
         begin += CUTS_AT_A_TIME
     return found
+
+
+def files_of(sample: Sample) -> tuple[Media, ...]:
+    """The files that a question is about, as the user knows them.
+
+    A model may be shown one picture of a video and its sound apart; here that is one video.
+    """
+    first, *others = sample.media
+    if first.kind != "image" or first.start is None:
+        return sample.media
+    apart = [item for item in others if item.path != first.path]
+    return (replace(first, role="clip", kind="video", sound="file" if apart else "track"), *apart)
 
 
 def check_question(key: str, question: str | None) -> str | None:
@@ -216,7 +250,7 @@ def _media(path: str, asked: Asked) -> tuple[Media, ...]:
     found, needs, key = files.probe(path), get_task(asked.key).needs, asked.key
     if len(asked.sounds) > 1:
         raise AskError(f"{key} takes one sound file, not {len(asked.sounds)}")
-    sound = asked.sounds[0] if asked.sounds else None
+    sound = _sound_of(path, asked.sounds[0], found) if asked.sounds else None
     _check(path, key, found, needs, sound)
     if found.kind == "image":
         return (Media("frame", "image", path, size=found.size), *_sound(sound, asked.start, asked.end))
@@ -224,12 +258,26 @@ def _media(path: str, asked: Asked) -> tuple[Media, ...]:
     if found.kind == "audio":
         return (Media("sound", "audio", path, low, high, duration=found.duration),)
     tracks = _sound(sound, low, high)
+    about: dict[str, Any] = {"duration": found.duration, "fps": found.fps, "size": found.size}
     if "picture" in needs:  # the middle picture of the window, and the sound of all of it
         own = Media("sound", "audio", path, low, high, duration=found.duration)
-        return (Media("frame", "image", path, low, high, size=found.size, fps=found.fps), *(tracks or (own,)))
+        return (Media("frame", "image", path, low, high, **about), *(tracks or (own,)))
     origin: Literal["file", "track", "none"] = "file" if tracks else "track" if found.has_sound else "none"
-    about: dict[str, Any] = {"duration": found.duration, "fps": found.fps, "size": found.size}
     return (Media("clip", "video", path, low, high, sound=origin, **about), *tracks)
+
+
+def _sound_of(path: str, sound: str, found: Probe) -> str | None:
+    """The sound file that goes with a file: the one that is named, or that of its name in a folder.
+
+    A file that is not in the folder keeps its own sound, if it has one.
+    """
+    if not os.path.isdir(sound):
+        return sound
+    named = sorted(p for p in Path(sound).glob(f"{glob.escape(Path(path).stem)}.*") if p.suffix.lower() in SUFFIXES)
+    other = [str(p) for p in named if p.resolve() != Path(path).resolve()]
+    if not other and not found.has_sound:
+        raise AskError(f"{path} has no sound, and {sound} holds none of that name")
+    return other[0] if other else None
 
 
 def _check(path: str, key: str, found: Probe, needs: frozenset[str], sound: str | None) -> None:
@@ -255,8 +303,10 @@ def _sound(path: str | None, start: float | None, end: float | None) -> tuple[Me
 def _window(path: str, duration: float, start: float | None, end: float | None) -> tuple[float, float]:
     """The seconds that are meant: by default all."""
     low, high = start or 0.0, duration if end is None else end
-    if not 0 <= low < high or low >= duration:
-        raise AskError(f"{path} lasts {duration:.1f} s: the window {low:g} to {high:g} s is not in it")
+    if not 0 <= low < duration:
+        raise AskError(f"{path} lasts {duration:.1f} s, and does not reach second {low:g} (--start): not in it")
+    if not low < high:
+        raise AskError(f"{path}: the part to ask about would end at second {high:g}, before it starts at {low:g}")
     return low, min(high, duration)
 
 

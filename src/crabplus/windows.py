@@ -59,9 +59,11 @@ def plan(
             found.append((begin, min(near[-1], begin + length)))
             begin = scene = covered = near[-1]
         elif end - begin > length:
-            found.append((begin, begin + length))
-            covered = begin + length
-            begin = covered - overlap
+            found.append((begin, round(begin + length, 6)))
+            covered = round(begin + length, 6)
+            begin = round(covered - overlap, 6)  # sums of seconds are not exact
+    if found and end - found[-1][1] <= min(SLACK, length / 4):
+        return found
     return [*found, (max(scene, end - length), end)]
 
 
@@ -94,12 +96,22 @@ def on_the_clock(answer: Answer | None, start: float, end: float) -> Answer | No
     window as their time, which is the picture that was shown.
     """
     if isinstance(answer, EventsAnswer):
-        moved = (replace(e, start=e.start + start, end=min(e.end + start, end)) for e in answer.events
-                 if e.start + start < end)  # fmt: skip
+        moved = (
+            replace(event, start=_rounded(event.start + start), end=_rounded(min(event.end + start, end)))
+            for event in answer.events
+            if event.start + start < end
+        )
         return EventsAnswer(tuple(moved))
     if isinstance(answer, ObjectsAnswer):
-        return replace(answer, objects=tuple(replace(thing, time=(start + end) / 2) for thing in answer.objects))
+        return replace(
+            answer, objects=tuple(replace(thing, time=_rounded((start + end) / 2)) for thing in answer.objects)
+        )
     return answer
+
+
+def _rounded(time: float) -> float:
+    """To the millisecond: sums of seconds are not exact."""
+    return round(time, 3)
 
 
 def join(sample: Sample, windows: Sequence[Window], settings: dict[str, Any]) -> Reply:
@@ -107,6 +119,7 @@ def join(sample: Sample, windows: Sequence[Window], settings: dict[str, Any]) ->
 
     Events are merged (:func:`merge_events`), things are listed with their times, sentences stand one after the other,
     and of words, labels and options the one counts for which most speaks: the sum of seconds times confidence.
+    Its confidence is that of the surest window that gave the answer, else the mean over all seconds.
     A reply is an error if all windows are; without any answer it says the reason of the first.
     """
     said = [window for window in windows if window.answer is not None]
@@ -120,7 +133,7 @@ def join(sample: Sample, windows: Sequence[Window], settings: dict[str, Any]) ->
             return Reply(**told, error=errors[0])
         return Reply(**told, reason=next(window.reason for window in windows if window.reason))
     answer, best = _joined(said)
-    spoken: dict[str, Any] = {"reasoning": best.reasoning, "confidence": best.confidence} if best else {}
+    spoken = {"reasoning": best.reasoning, "confidence": best.confidence} if best else {"confidence": _mean(said)}
     return Reply(**told, **spoken, answer=answer)
 
 
@@ -149,6 +162,14 @@ def _vote(said: Sequence[Window]) -> tuple[Answer, Window]:
     best = max((w for w in said if _same(w.answer) == most), key=lambda w: _sure(w.confidence))
     assert best.answer is not None
     return best.answer, best
+
+
+def _mean(said: Sequence[Window]) -> float | None:
+    """The mean confidence over the seconds of these windows; None where one has none."""
+    rows = [(window.end - window.start, window.confidence) for window in said if window.confidence is not None]
+    if len(rows) < len(said):
+        return None
+    return round(sum(length * sure for length, sure in rows) / sum(length for length, _ in rows), 3)
 
 
 def _same(answer: Answer | None) -> Any:
@@ -192,6 +213,7 @@ def _merged(group: Sequence[Claim], windows: Sequence[tuple[float, float]]) -> E
     start, end = (start, end) if start < end else (first, last)
     known = all(event.confidence is not None for event, _ in group)
     best = max(group, key=lambda claim: _sure(claim[0].confidence))[0]
+    start, end = _rounded(start), _rounded(end)
     return replace(best, start=start, end=end, confidence=_support(group, windows, start, end) if known else None)
 
 

@@ -103,25 +103,51 @@ def test_a_file_that_has_changed_is_not_taken_for_the_old_one(videos, tmp_path):
     assert again.exit_code == 0 and len(replies(tmp_path / "out")) == 1
 
 
+def test_a_file_that_was_mended_is_asked_about(videos, tmp_path):
+    clips, out = tmp_path / "in", tmp_path / "out"
+    clips.mkdir()
+    shutil.copy(videos / "cut.mp4", clips / "a.mp4")
+    said = run("predict", clips, "--task", "events", "--out", out, "--write", "csv")
+    assert said.exit_code == 1 and "cut short" in replies(out)[0].error  # nothing could be answered
+    shutil.copy(videos / "a.mp4", clips / "a.mp4")
+    assert run("predict", clips, "--task", "events", "--out", out, "--write", "csv").exit_code == 0
+    assert replies(out)[0].answer and not replies(out)[0].error
+
+
 def test_masks_of_boxes_in_one_command(videos, tmp_path):
     out = tmp_path / "answers"
-    said = run("predict", videos / "a.mp4", videos / "below", "--task", "boxes", "--out", out, "--segment", "grabcut",
-               "--write", "coco,html")  # fmt: skip
-    assert said.exit_code == 0
+    options = ("--task", "boxes", "--segment", "grabcut", "--write", "coco,html,video,srt")
+    said = run("predict", videos, "--out", out, *options)  # one of them cannot be read
+    assert said.exit_code == 0 and "no subtitles" in said.output
     made = json.loads((out / "coco.json").read_text())
-    assert len(made["annotations"]) == sum(len(reply.answer.objects) for reply in replies(out)) == 4
+    assert len(made["annotations"]) == sum(len(reply.answer.objects) for reply in replies(out) if reply.answer) == 5
     assert all("segmentation" in row for row in made["annotations"])
-    assert len(list((out / "masks" / "masks").rglob("*.png"))) == 4
+    assert all((out / row["file_name"]).stat().st_size > 500 for row in made["images"])
+    assert len(list((out / "masks" / "masks").rglob("*.png"))) == 5
+    assert [path.name for path in sorted((out / "copies").iterdir())] == ["a.mp4", "b.mp4", "film.mp4"]
+    page = (out / "report.html").read_text()
+    assert page.count("<video") == 3 and "cannot be shown" not in page and page.count("data:image") >= 5
+    assert {reply.media[0].kind for reply in replies(out) if reply.answer} == {"video"}
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (("--task", "events", "--data", "x"), "either own files"), ((), "--task"), (("--keys", "ave"), "--task"),
+    (("--task", "events", "--data", "x"), "either own files"), ((), "name what is asked"),
+    (("--keys", "ave"), "--data"),
+    (("--task", "events", "--shard", "1/2"), "--data"), (("--task", "boxes", "--segment", "nowhere/"), "nowhere"),
+    (("--task", "events", "--start", "1:x"), "h:mm:ss"),
     (("--task", "caption"), "it knows events"), (("--task", "events", "--write", "pdf"), "one of csv"),
     (("--task", "events", "--segment", "grabcut"), "boxes"), (("--task", "match"), "it knows events"),
 ])  # fmt: skip
 def test_what_cannot_be_is_told_before_anything_is_done(videos, tmp_path, arguments, words):
     said = run("predict", videos / "a.mp4", "--out", tmp_path / "out", *arguments)
     assert said.exit_code == 2 and words in said.output and not (tmp_path / "out").exists()
+
+
+def test_a_file_is_no_folder_to_write_into(videos, tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        said = run("predict", videos / "a.mp4", "--task", "events", "--out", out)
+        assert said.exit_code == 2 and "is a file, and a folder is wanted" in said.output
 
 
 def test_files_that_belong_together_are_asked_about_by_ask():

@@ -18,10 +18,11 @@ from recipes import AAC, OPUS, Recipe, write
 __all__ = ["COUNT", "Damaged", "damaged_files"]
 
 COUNT = 300
+X264 = {"x264-params": "mbtree=0"}  # with it, one encoding in ten is another
 X265 = {"x265-params": "log-level=none"}
 RECIPES = [
-    Recipe("h264.mp4", "libx264", AAC, duration=10),
-    Recipe("fast.mp4", "libx264", AAC, container={"movflags": "faststart"}),
+    Recipe("h264.mp4", "libx264", AAC, duration=10, video_options=X264),
+    Recipe("fast.mp4", "libx264", AAC, video_options=X264, container={"movflags": "faststart"}),
     Recipe("hevc.mkv", "libx265", AAC, duration=10, video_options=X265),
     Recipe("vp8.webm", "libvpx", OPUS),
     Recipe("mpeg4.avi", "mpeg4", ("pcm_s16le", 8_000)),

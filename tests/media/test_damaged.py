@@ -126,7 +126,7 @@ def test_a_message_is_one_line_that_can_be_written_anywhere(name):
         ("60000.png", "60000 x 60000 pixels, and no more than 200,000,000"),
         ("bomb.png", "60000 x 60000 pixels"),
         ("60000.jpg", "60000 x 60000 pixels"),
-        ("scans.jpg", "scans"),
+        ("scans.jpg", "made of more than 200 scans"),
         ("bomb.mkv", "more than the 67,108,864 pixels"),
         ("16383 in the pictures.webm", "more than the 67,108,864 pixels"),
         ("900.mkv", "more than 500 streams"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crabplus.report.export import write_coco, write_csv, write_srt
-from crabplus.report.subtitles import Cue, _names, _stacked
+from crabplus.report.subtitles import Cue, _stacked, file_names
 from crabplus.schema import (
     ChoiceAnswer,
     Event,
@@ -187,7 +187,7 @@ def test_srt_shows_all_that_goes_on_and_nothing_else(made: list[tuple[int, int, 
 
 def test_srt_names_are_safe_and_never_alike() -> None:
     paths = ["a/clip.mp4", "b/CLIP.avi", "b/clip-2.mp4", "b/clip.mp4", 'x/a:b*"c?.mp4', "con.mp4", "x/.hid", "ä" * 200]
-    names = list(_names(paths))
+    names = list(file_names(paths))
     assert names[:7] == ["clip", "CLIP-2", "clip-2-2", "clip-3", "a_b__c_", "_con", "_.hid"]
     assert len(names[7].encode()) == 200
     assert len({name.casefold() for name in names}) == len(names)

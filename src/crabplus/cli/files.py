@@ -20,13 +20,14 @@ def plan_files(out: Path, files: Sequence[Path], asked: Any, pack: Any, overwrit
     Raises:
         ValueError: the folder is of another question, or a file has changed since.
     """
-    from crabplus.own import find_files
+    from crabplus.own import check_sounds, find_files
     from crabplus.whole import write_lines
 
     path = out / "plan.jsonl"
     heading = json.dumps({"asked": vars(asked), "pack": pack.digest}, sort_keys=True)
     kept = {} if overwrite else _kept(path, heading)
     named = find_files(files)
+    check_sounds(asked, len(named))
     write_lines(path, [heading, *map(json.dumps, kept.values())])  # without a line that was cut off
     plans = []
     with path.open("a", encoding="utf-8") as file:
@@ -62,6 +63,8 @@ def _plans(named: Sequence[Any], asked: Any, pack: Any, kept: dict[str, Any]) ->
 
     for one in named:
         mark, row = _mark(one.path), kept.get(one.name)
+        if row and row["error"] and row["mark"] != mark:
+            row = None  # it could not be asked about, and may have been mended
         if row and row["mark"] != mark:
             raise ValueError(f"{one.path} has changed since it was asked about: name another --out, or --overwrite")
         if row:
@@ -86,6 +89,16 @@ def exports_in(names: str) -> tuple[str, ...]:
     return tuple(one_of(name, *WRITTEN) for name in names_in(names))
 
 
+def check_files(files: Sequence[Path], out: Path) -> None:
+    """Refuse files that are not there, and a place that cannot be a folder, before anything else is loaded."""
+    from crabplus.own import find_files
+
+    find_files(files)
+    blocked = next((place for place in (out, *out.parents) if place.exists() and not place.is_dir()), None)
+    if blocked:
+        raise ValueError(f"--out {out}: {blocked} is a file, and a folder is wanted")
+
+
 def answer_files(
     run: Any, files: Sequence[Path], asked: Any, out: Path, written: Sequence[str], segmenter: str | None
 ) -> None:
@@ -99,21 +112,27 @@ def answer_files(
         plans = _planned(run, out, files, asked)
         samples = [sample for plan in plans for sample in plan.samples]
         file = run.answer(samples, Path(), out / "windows.jsonl")
+        replies = []
         if run.first:
             replies = list(_replies(run, plans, file, settings))
             write_lines(out / "replies.jsonl", map(to_json, replies))
             typer.echo(_summary(replies, out))
             export(run, replies, out, written, segmenter)
+    if replies and all(reply.error for reply in replies):
+        raise typer.Exit(1)
 
 
 def _check(asked: Any, segmenter: str | None) -> None:
     """Refuse what many files cannot be asked, and masks of what has no places."""
     from crabplus.own import MATCHING
     from crabplus.schema import ObjectsAnswer
+    from crabplus.segment import check_segmenter
     from crabplus.tasks import get_task
 
     if asked.key in MATCHING:
         raise ValueError(f"{asked.key} compares files that belong together: ask about them with 'crabplus ask'")
+    if segmenter:
+        check_segmenter(segmenter)
     if segmenter and get_task(asked.key).answers is not ObjectsAnswer:
         raise ValueError(f"--segment makes masks of boxes, and answers to {asked.key} have none: --task boxes or masks")
 
@@ -157,10 +176,10 @@ def export(run: Any, replies: Sequence[Any], out: Path, written: Sequence[str], 
     masks = make_masks(out, segmenter, run.device) if segmenter else None
     if "csv" in written:
         write_csv(out / "replies.csv", replies)
-    if "srt" in written:
-        write_srt(out / "srt", replies)
+    if "srt" in written and not write_srt(out / "srt", replies):
+        typer.secho("no subtitles: there are neither events nor words in the answers", err=True, fg="yellow")
     if "coco" in written:
-        write_coco(out / "coco.json", replies, masks)
+        write_coco(out / "coco.json", replies, masks, write_pictures(out, replies))
     if "html" in written:
         write_replies(out / "report.html", replies, f"{len(replies)} files")
         typer.echo(f"report: {out / 'report.html'}")
@@ -181,15 +200,36 @@ def make_masks(out: Path, segmenter: str, device: str | None) -> dict[tuple[str,
     }  # fmt: skip
 
 
+def write_pictures(out: Path, replies: Sequence[Any]) -> dict[tuple[str, float | None], str]:
+    """The pictures of videos on which boxes lie, as files in ``pictures``; their names by path and second."""
+    import cv2
+
+    from crabplus.report.subtitles import file_names
+    from crabplus.report.windows import path_of
+    from crabplus.schema import ObjectsAnswer
+    from crabplus.segment.answers import picture_of
+    from crabplus.whole import write_whole
+
+    boxed = [reply for reply in replies if isinstance(reply.answer, ObjectsAnswer)]
+    made: dict[tuple[str, float | None], str] = {}
+    for name, reply in zip(file_names(map(path_of, boxed)), boxed, strict=True):
+        for time in dict.fromkeys(thing.time for thing in reply.answer.objects if thing.time is not None):
+            made[path_of(reply), time] = f"pictures/{name}-{time:.3f}.jpg"
+            coded = cv2.imencode(".jpg", picture_of(reply, time)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+            write_whole(out / made[path_of(reply), time], coded.tobytes())
+    return made
+
+
 def write_copies(folder: Path, replies: Sequence[Any]) -> None:
     """A copy of each film and picture with the answer drawn over it; one that cannot be made is told."""
     from crabplus.report.film import annotate
-    from crabplus.segment.folder import safe_name
+    from crabplus.report.subtitles import file_names
+    from crabplus.report.windows import path_of
 
     shown = [reply for reply in replies if reply.media and reply.media[0].kind != "audio" and not reply.error]
-    for reply in track(shown, "drawing copies", len(shown)):
-        still = reply.media[0].kind == "image" and reply.media[0].start is None
-        path = folder / f"{safe_name(reply.id)}{'.jpg' if still else '.mp4'}"
+    names = file_names(map(path_of, shown))
+    for reply, name in track(zip(shown, names, strict=True), "drawing copies", len(shown)):
+        path = folder / f"{name}{'.jpg' if reply.media[0].kind == 'image' else '.mp4'}"
         try:
             annotate(reply, path)
         except (ValueError, OSError) as error:

@@ -31,6 +31,14 @@ class clear_errors:
             raise typer.Exit(2) from None
 
 
+def clock(text: str) -> float:
+    """Seconds, given as such or as a clock shows them: ``90``, ``1:30``, ``0:01:30.5``."""
+    parts = text.split(":")
+    if not (1 <= len(parts) <= 3 and all(part.replace(".", "", 1).isdecimal() for part in parts)):
+        raise typer.BadParameter(f"seconds, or h:mm:ss, wanted, got {text!r}")
+    return sum(float(part) * 60**place for place, part in enumerate(reversed(parts)))
+
+
 def names_in(keys: str) -> tuple[str, ...]:
     """Names with commas between them."""
     return tuple(dict.fromkeys(key.strip() for key in keys.split(",") if key.strip()))
@@ -81,4 +89,7 @@ def track(items: Iterable[Any], heading: str, total: int, done: int = 0) -> Iter
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield from progress.track(items, total=total, completed=done, description=heading)
+        task = progress.add_task(heading, total=total, completed=done)
+        for item in items:
+            progress.advance(task)  # before: whoever takes the last one does not come back
+            yield item

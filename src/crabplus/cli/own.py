@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crabplus.cli.options import Adapter, Model, PackFile, clear_errors, names_in, track
+from crabplus.cli.options import Adapter, Model, PackFile, clear_errors, clock, names_in, track
 
 Files = Annotated[list[Path], typer.Argument(help="Videos, sounds or pictures; folders; patterns such as '*.mp4'.")]
 Task = Annotated[str, typer.Option(
@@ -15,8 +15,8 @@ Question = Annotated[str | None, typer.Option(help="For tasks that answer one.")
 Labels = Annotated[str, typer.Option(help="Own labels, with commas between them: answers are held to these.")]
 Sound = Annotated[list[Path] | None, typer.Option(
     help="Sound that goes with a picture or a silent video; for match, what to choose from.")]  # fmt: skip
-Start = Annotated[float | None, typer.Option(help="Seconds of the file from which on it is meant.")]
-End = Annotated[float | None, typer.Option(help="Seconds up to which it is meant.")]
+Start = Annotated[float | None, typer.Option(parser=clock, help="From when on it is meant: seconds, or h:mm:ss.")]
+End = Annotated[float | None, typer.Option(parser=clock, help="Up to when.")]
 WindowLength = Annotated[float | None, typer.Option(help="Seconds that the model is shown at a time.")]
 Overlap = Annotated[float | None, typer.Option(help="Seconds that two windows have in common.")]
 Cuts = Annotated[bool, typer.Option(help="End windows at hard cuts of a video where they can.")]
@@ -42,10 +42,10 @@ def ask(
     with clear_errors():
         from dataclasses import replace
 
-        from crabplus.data import pack_for
         from crabplus.loading import adapter_for
         from crabplus.own import MATCHING, find_files, sample_of, windows_of
         from crabplus.schema import to_json
+        from crabplus.wording import pack_for
 
         chosen = pack_for(model, pack)
         asked = asked_of(chosen, task, question, labels, sound, start, end, window, overlap, cuts)
@@ -108,6 +108,8 @@ def in_words(reply: Any, named: bool = False) -> str:
                      f"({box.x2}, {box.y2}) of {width} x {height}")  # fmt: skip
     if reply.reasoning:
         lines.append(f"  {reply.reasoning}")
+    if reply.confidence is not None:
+        lines.append(f"  confidence {reply.confidence:.2f}")
     if reply.windows:
         unsaid = sum(window.answer is None for window in reply.windows)
         lines.append(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crabplus.cli.files import answer_files, exports_in
+from crabplus.cli.files import answer_files, check_files, exports_in
 from crabplus.cli.options import (
     Adapter,
     Data,
@@ -67,10 +67,13 @@ def predict(
     """Answer own files, or every sample of a data folder; the same command goes on where it was interrupted."""
     with clear_errors():
         take_plugin(plugin)
-        from crabplus.data import pack_for
         from crabplus.models import family_of
+        from crabplus.wording import pack_for
 
-        _one_kind(files, data, keys, out, task, segment)
+        _one_kind(files, data, keys, out, task, segment, shard)
+        written = exports_in(write)
+        if files:
+            check_files(files, out or Path("answers"))
         on = one_of(reasoning, "on", "off") == "on"
         loading = {"dtype": one_of(dtype, "auto", "float32", "bfloat16", "float16")} if dtype else {}
         family_of(model)
@@ -80,17 +83,19 @@ def predict(
             asked = asked_of(run.wording, task or "", question, labels, sound, start, end, window, overlap, cuts)
             run.options["constrain"] = constrain or asked.closed
             segmenter = segment or ("grabcut" if task == "masks" else None)
-            answer_files(run, files, asked, out or Path("answers"), exports_in(write), segmenter)
+            answer_files(run, files, asked, out or Path("answers"), written, segmenter)
         elif data and out:
             answer_folder(run, data, keys_in(keys or ""), split, shard, out)
 
 
-def _one_kind(files: Any, data: Any, keys: Any, out: Any, task: Any, segment: Any) -> None:
+def _one_kind(files: Any, data: Any, keys: Any, out: Any, task: Any, segment: Any, shard: str) -> None:
     """Refuse own files and a data folder together, or neither, or options of the other one."""
     if bool(files) == bool(data):
         raise ValueError("name either own files, or a data folder (--data)")
-    if files and (keys or not task):
-        raise ValueError("own files go with --task (events, boxes, question, ...), not with --keys")
+    if files and (keys or shard != "1/1"):
+        raise ValueError("--keys and --shard go with --data; own files go with --task")
+    if files and not task:
+        raise ValueError("name what is asked: --task events, boxes, masks, question, ...")
     if data and not (keys and out):
         raise ValueError("--data goes with --keys and --out")
     if data and (task or segment):
@@ -137,7 +142,10 @@ def evaluate(
         samples = [sample for key in names for sample in read(data, key, split)]
         scores = judge(samples, said, partial=partial)
         if masks:
-            from crabplus.mask_scores import by_masks
+            from crabplus.mask_scores import RULES, by_masks
+
+            if not set(names) & set(RULES):
+                raise ValueError(f"--masks is for {', '.join(RULES)}; these predictions are of {', '.join(names)}")
 
             scores = by_masks(scores, samples, said, masks, data)
         write_scores(out, scores)

@@ -58,7 +58,7 @@ def _asked(paths: Sequence[Path], data: Path | None, split: str, keys: Sequence[
         replies = _with_media(replies, data, split)
     asked = []
     for reply in replies:
-        if not reply.media:
+        if not reply.media and reply.error is None:
             raise ValueError(f"{reply.task} {reply.id!r} names no file of its own: name the data folder (--data)")
         if reply.error is not None:
             reply = replace(reply, answer=None)

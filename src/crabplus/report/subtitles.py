@@ -10,7 +10,7 @@ from crabplus.report.windows import part_asked, path_of, windows_of
 from crabplus.schema import EventsAnswer, ObjectsAnswer, Reply
 from crabplus.whole import write_whole
 
-__all__ = ["write_srt"]
+__all__ = ["file_names", "write_srt"]
 
 _LEAST = 500
 """Milliseconds that an event without length is shown."""
@@ -54,7 +54,7 @@ def write_srt(folder: str | Path, replies: Iterable[Reply]) -> list[Path]:
     for reply in replies:
         cues.setdefault(path_of(reply), []).extend(_cues(reply))
     spoken = {path: found for path, found in cues.items() if found}
-    written = [Path(folder) / f"{name}.srt" for name in _names(spoken)]
+    written = [Path(folder) / f"{name}.srt" for name in file_names(spoken)]
     for path, found in zip(written, spoken.values(), strict=True):
         write_whole(path, _srt(found).encode())
     return written
@@ -120,7 +120,7 @@ def _stamp(time: int) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}:{rest:02},{milliseconds:03}"
 
 
-def _names(paths: Iterable[str]) -> Iterator[str]:
+def file_names(paths: Iterable[str]) -> Iterator[str]:
     """A name for each path, no two alike even where capitals do not count."""
     taken: set[str] = set()
     for path in paths:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crabplus.schema import Object
 from crabplus.segment.mask import Mask
 
-__all__ = ["GRABCUT", "Mask", "Segmenter", "load_segmenter"]
+__all__ = ["GRABCUT", "Mask", "Segmenter", "check_segmenter", "load_segmenter"]
 
 GRABCUT = "grabcut"
 
@@ -41,6 +41,14 @@ class Segmenter(Protocol):
             ValueError: not as many lists of things as pictures, something that is no picture, or a thing with neither
                 box nor points; names it.
         """
+
+
+def check_segmenter(name: str | Path) -> None:
+    """Raise the error of :func:`load_segmenter` for a name that means none; no weights are read."""
+    if str(name) != GRABCUT:
+        from crabplus.segment.sam2 import PICTURES, model_type_of
+
+        model_type_of(name, PICTURES)
 
 
 def load_segmenter(name: str | Path = GRABCUT, device: str | None = None, batch_size: int = 8) -> Segmenter:
