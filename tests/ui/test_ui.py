@@ -331,9 +331,12 @@ class Plus:
     """A model that says what it was asked."""
 
     pack = SimpleNamespace(keys={"ave": 1, "avqa": 1, "arig": 1}, name="fake")
+    error = None
 
     def ask(self, path, **options):
         self.asked = options
+        if self.error:
+            raise self.error
         return Reply("a", "ave", "said", EventsAnswer(()), media=(Media("frame", "image", path, size=(32, 32)),))
 
 
@@ -354,6 +357,9 @@ def test_limits_of_what_is_looked_at(tmp_path, monkeypatch):
     with pytest.raises(Refused, match="seconds are more"):
         answers.answer(Question("long.mp4", "events", start=5.0, end=100.0))
     assert answers.answer(Question("long.mp4", "events", start=35_000.0, end=35_010.0))
+    plus.error = ValueError("this model was not taught 'emotion'")
+    with pytest.raises(Refused, match="not taught"):
+        answers.answer(Question("long.mp4", "emotion", end=1.0))
 
 
 def test_sizes_of_pictures_are_known_before_they_are_decoded(tmp_path):
@@ -366,7 +372,7 @@ def test_sizes_of_pictures_are_known_before_they_are_decoded(tmp_path):
 def test_errors_name_files_and_no_paths_or_options():
     path = "/somewhere/crabplus-ui-1/uploads/ab/clip.mp4"
     error = ValueError(f"{path} has no sound, and ave asks for what is heard: name a sound file (--sound FILE)")
-    assert in_words(error, [path]) == "clip.mp4 has no sound, and ave asks for what is heard"
+    assert in_words(error, [path], "events") == "clip.mp4 has no sound, and events asks for what is heard"
 
 
 def test_tasks_by_plain_names():
@@ -405,6 +411,7 @@ def test_the_page_asks_nobody_else_and_runs_behind_the_guard():
         config = json.loads(ask(application_, "GET", "/config")[2])
         assert os.environ["GRADIO_TEMP_DIR"] == str(folder.path)
     assert status == 200 and b"fonts.googleapis" not in body and b"Tidepool" in body
+    assert config["connect_heartbeat"], "pages are known to be there"
     assert not config["analytics_enabled"] and config["stylesheets"] == [] and config["max_file_size"] == Limits().size
     assert not folder.root.exists() and "GRADIO_TEMP_DIR" not in os.environ
 

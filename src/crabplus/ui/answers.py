@@ -140,10 +140,7 @@ class Answers:
             shares = self._shares(question) if question.routing else []
             return reply_piece(reply, Path(question.path).name, regions, shares, _downloads(reply, regions))
         except (ValueError, KeyError) as error:
-            from crabplus.own import key_of
-
-            key = key_of(question.task, self.plus.pack, question.labels)
-            raise Refused(in_words(error, paths).replace(f" {key} ", f" {question.task} ")) from error
+            raise Refused(in_words(error, paths, question.task)) from error
 
     def _check(self, path: str, question: Question) -> None:
         """Refuses what is too long or too large to be looked at; of a picture, before it is decoded."""
@@ -245,9 +242,13 @@ def _downloads(reply: Any, regions: Sequence[Any]) -> dict[str, str]:
     return made
 
 
-def in_words(error: BaseException, paths: Sequence[str]) -> str:
-    """What an error says, with names in place of paths, and without options of the command line."""
+def in_words(error: BaseException, paths: Sequence[str], task: str) -> str:
+    """What an error says, with names in place of paths and keys, and without options of the command line."""
+    from crabplus.own import NAMES
+
     words = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     for path in paths:
         words = words.replace(path, Path(path).name)
+    for key in NAMES.get(task, ()):
+        words = words.replace(f"and {key} asks", f"and {task} asks")
     return sub(r"(: name [^:()]*)? \(--[^()]*\)", "", words)

@@ -64,7 +64,7 @@ def build(worker: Worker, about: About, folder: Folder, limits: Limits) -> gr.Bl
                   show_progress_on=shown, **model)  # fmt: skip
         if about.tidepool:
             fields["example"].click(_example(worker, folder), None, fields["file"], api_name="example", **model)
-        _follow(fields, about, folder)
+        _follow(page, fields, about, folder)
     page.queue(max_size=limits.waiting, default_concurrency_limit=8, api_open=False)
     return page
 
@@ -110,7 +110,7 @@ def _fields(about: About, folder: Folder, limits: Limits) -> dict[str, Any]:
     return made
 
 
-def _follow(fields: dict[str, Any], about: About, folder: Folder) -> None:
+def _follow(page: gr.Blocks, fields: dict[str, Any], about: About, folder: Folder) -> None:
     """What happens beside answers: fields come and go, and so do files."""
     asking = [task.name for task in about.tasks if task.asks]
     fields["task"].change(
@@ -124,6 +124,11 @@ def _follow(fields: dict[str, Any], about: About, folder: Folder) -> None:
     for name in ("file", "sounds"):
         fields[name].change(hold, [fields["file"], fields["sounds"]], None, show_progress="hidden",
                             api_visibility="private")  # fmt: skip
+
+    def leave(request: gr.Request) -> None:
+        folder.leave(str(request.session_hash))
+
+    page.unload(leave)  # without such a one, pages keep no stream open by which they are known to be there
 
 
 def _example(worker: Worker, folder: Folder) -> Callable[[], str]:
