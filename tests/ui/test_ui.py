@@ -100,6 +100,15 @@ def test_a_file_that_was_uploaded_anew_stays(folder):
     assert path.exists()
 
 
+def test_nothing_goes_from_under_an_upload(folder):
+    path = uploaded(folder)
+    folder.hold("anna", [path])
+    with folder.coming_in():
+        folder.leave("anna")
+        assert path.parent.exists()  # into which the same file may be moved right now
+    assert not path.parent.exists()
+
+
 def test_old_files_and_halves_of_files_are_swept(folder):
     old, new, half = uploaded(folder), uploaded(folder, hashed="cd34"), folder.path / "tmp1"
     half.write_bytes(b"fi")
@@ -113,7 +122,8 @@ def test_old_files_and_halves_of_files_are_swept(folder):
     assert (asked.exists(), unasked.exists()) == (True, False)
     assert (old.parent.exists(), new.exists(), half.exists()) == (False, True, False)
     half.write_bytes(b"fi")
-    folder.drop_halves()
+    with folder.coming_in(), folder.coming_in():
+        pass
     assert new.exists() and not half.exists()
 
 

@@ -6,7 +6,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
@@ -35,6 +35,8 @@ class Folder:
         self.work.mkdir()
         self._held: dict[str, dict[Path, int]] = {}  # by visitor: files with their inode
         self._present: set[str] = set()
+        self._left: dict[Path, int] = {}
+        self._coming = 0
         self._lock = Lock()
 
     def check(self, path: object) -> Path:
@@ -91,13 +93,36 @@ class Folder:
         with self._lock:
             self._drop(self._held.pop(visitor, {}))
 
+    @contextmanager
+    def coming_in(self) -> Iterator[None]:
+        """An upload is coming in. Files that were left meanwhile go after the last: it may be one of them anew."""
+        with self._lock:
+            self._coming += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._coming -= 1
+                self._clear()
+
     def _drop(self, files: dict[Path, int]) -> None:
-        """Delete files that nobody holds; one that was uploaded anew since then is another's."""
+        self._left.update(files)
+        self._clear()
+
+    def _clear(self) -> None:
+        """Delete files that were left and that nobody holds, and halves of uploads; while none is coming in."""
+        if self._coming:
+            return
         needed = {path for held in self._held.values() for path in held}
-        for path, inode in files.items():
+        for path, inode in self._left.items():
             with suppress(OSError):
-                if path not in needed and path.stat().st_ino == inode:
+                if path not in needed and path.stat().st_ino == inode:  # else it was uploaded anew by somebody
                     _remove(path)
+        self._left.clear()
+        for path in self.path.iterdir():
+            if path.is_file():
+                with suppress(OSError):
+                    path.unlink()
 
     def sweep(self, keep: float) -> None:
         """Delete what is older than ``keep`` seconds, what nobody has asked about, and uploads that were broken off."""
@@ -109,13 +134,6 @@ class Folder:
             if now - found.st_mtime > oldest:
                 with suppress(OSError):
                     _remove(path)
-
-    def drop_halves(self) -> None:
-        """Delete uploads that are not whole; for when none is coming in."""
-        for path in self.path.iterdir():
-            if path.is_file():
-                with suppress(OSError):
-                    path.unlink()
 
     def close(self) -> None:
         """Remove the folder with all that is in it."""

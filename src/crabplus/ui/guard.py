@@ -132,12 +132,11 @@ class Guard:
         self._admit(size)
         self._uploads[key] = size
         try:
-            most = self.limits.size + _FORM
-            await self.app(scope, self._counted(receive, most, self.limits.upload), reply)
+            with self.folder.coming_in():
+                most = self.limits.size + _FORM
+                await self.app(scope, self._counted(receive, most, self.limits.upload), reply)
         finally:
             del self._uploads[key]
-            if not self._uploads:
-                self.folder.drop_halves()
 
     def _admit(self, size: int) -> None:
         """Refuses an upload that is too large, or for which there is no room now."""
