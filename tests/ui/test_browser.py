@@ -116,7 +116,8 @@ def test_files_go_when_their_visitor_does(browser, server, clip):
     page.wait_for_selector("#ask")
     drop(page, clip)
     page.click("#ask")
-    page.wait_for_selector("#shown .card", timeout=2 * MINUTE)
+    page.wait_for_selector("#shown .card, #shown .refusal", timeout=2 * MINUTE)
+    assert page.locator("#shown .card").count(), page.inner_text("#shown")
     (held,) = [path for path in server.uploads() if path.name == os.path.basename(page.inner_text("#shown h3"))]
     context.close()
     for _ in range(300):
