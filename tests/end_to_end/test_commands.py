@@ -43,7 +43,7 @@ def test_build_predict_evaluate(tmp_path):
 
 def test_demo(tmp_path):
     result = run("demo", "--out", tmp_path, "--samples", 3, "--seed", 5)
-    assert result.exit_code == 0 and "adapter off" in result.output
+    assert result.exit_code == 0 and "unseen Tidepool clips" in result.stdout and "report: " in result.stdout
     found = json.loads((tmp_path / "scores.json").read_text())
     assert set(found) == {"ave", "avqa", "arig"}
     assert sum(row["score"] - row["adapter_off"] for row in found.values()) > 1.5
