@@ -53,6 +53,7 @@ def _is_wrong(message) -> bool:
 
 def ask(page, task: str) -> str:
     """Choose a task and ask; the text of the answer."""
+    page.wait_for_timeout(500)  # gradio loses a question that is asked in the moment in which another job is done
     page.evaluate("document.querySelector('#shown .piece').classList.add('old')")
     page.click(f"#task >> text={task}:")
     page.click("#ask")
@@ -116,7 +117,8 @@ def test_files_go_when_their_visitor_does(browser, server, clip):
     page.wait_for_selector("#ask")
     drop(page, clip)
     page.click("#ask")
-    page.wait_for_selector("#shown .card", timeout=2 * MINUTE)
+    page.wait_for_selector("#shown .card, #shown .refusal", timeout=2 * MINUTE)
+    assert page.locator("#shown .card").count(), page.inner_text("#shown")
     (held,) = [path for path in server.uploads() if path.name == os.path.basename(page.inner_text("#shown h3"))]
     context.close()
     for _ in range(300):
