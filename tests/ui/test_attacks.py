@@ -220,6 +220,13 @@ def test_ten_users_at_once(server: Server, tmp_path: Path) -> None:
     assert time.monotonic() - begin < LIMIT
 
 
+def test_the_queue_cannot_be_passed_by(visitor: Visitor, clip: Path) -> None:
+    file = {"path": visitor.upload("clip.mp4", clip.read_bytes()), "meta": {"_type": "gradio.FileData"}}
+    question = {"data": [file, "events", *[None] * 5, False], "fn_index": visitor.ask_index}
+    assert visitor.web.post("/gradio_api/run/predict", json=question).status_code == 404
+    assert visitor.web.post("/gradio_api/run/predict", json={"data": [{"path": "/etc/passwd"}]}).status_code == 403
+
+
 def test_more_than_the_queue_holds_are_sent_away(server: Server, clip: Path) -> None:
     visitors = [Visitor(server) for _ in range(4)]
     path = visitors[0].upload("clip.mp4", clip.read_bytes())

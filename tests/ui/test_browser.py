@@ -53,6 +53,7 @@ def _is_wrong(message) -> bool:
 
 def ask(page, task: str) -> str:
     """Choose a task and ask; the text of the answer."""
+    page.wait_for_timeout(500)  # gradio loses a question that is asked in the moment in which another job is done
     page.evaluate("document.querySelector('#shown .piece').classList.add('old')")
     page.click(f"#task >> text={task}:")
     page.click("#ask")

@@ -31,7 +31,7 @@ _READ = re.compile(
     r"|/gradio_api/heartbeat/\w+|/gradio_api/file=.+",
     re.ASCII | re.DOTALL,
 )
-_WRITE = re.compile(r"/gradio_api/(upload|queue/join|cancel|reset)/?")
+_WRITE = re.compile(r"/gradio_api/(upload|queue/join|run/predict|cancel|reset)/?")
 _JSON_LIMIT = 256 * 1024  # bytes of a question
 _FORM = 64 * 1024  # bytes that a form takes beside the file in it
 _HEADERS = {

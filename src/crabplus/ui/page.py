@@ -111,19 +111,21 @@ def _fields(about: About, folder: Folder, limits: Limits) -> dict[str, Any]:
 
 
 def _follow(page: gr.Blocks, fields: dict[str, Any], about: About, folder: Folder) -> None:
-    """What happens beside answers: fields come and go, and so do files."""
+    """What happens beside answers: fields come and go, and so do files.
+
+    It does not wait in the queue: gradio loses what is asked in the moment in which something else is done.
+    """
+    aside: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     asking = [task.name for task in about.tasks if task.asks]
     fields["task"].change(
-        lambda task: gr.update(visible=task in asking), fields["task"], fields["question"], show_progress="hidden",
-        api_visibility="private",
+        lambda task: gr.update(visible=task in asking), fields["task"], fields["question"], **aside
     )  # fmt: skip
 
     def hold(file: str | None, sounds: list[str] | None, request: gr.Request) -> None:
         folder.hold(str(request.session_hash), [Path(path) for path in (file, *(sounds or ())) if path])
 
     for name in ("file", "sounds"):
-        fields[name].change(hold, [fields["file"], fields["sounds"]], None, show_progress="hidden",
-                            api_visibility="private")  # fmt: skip
+        fields[name].change(hold, [fields["file"], fields["sounds"]], None, **aside)
 
     def leave(request: gr.Request) -> None:
         folder.leave(str(request.session_hash))
