@@ -3,7 +3,7 @@
 #   make demo          the shipped model answers clips that it has never met; the report is demo/report.html
 #   make test          the fast tests, one process;  make test-slow: kills, several processes, browser, fuzz
 #   make lint          ruff and mypy
-#   make bench         the adapter, evaluation, masks, parsers and prediction; results in benchmarks/results/
+#   make bench         the adapter, evaluation, masks, segmentation, parsers and prediction; results in benchmarks/results/
 #   make test-peft PEFT=0.21.0   the adapter's tests on another version of PEFT
 #
 # Another Python:      make setup PYTHON=python3.12
@@ -22,7 +22,7 @@ READY := .venv/.ready
 PINS := .venv/constraints-but-torch.txt
 export UV_HTTP_TIMEOUT ?= 300
 
-.PHONY: setup demo test test-slow test-peft lint bench
+.PHONY: setup demo test test-slow test-peft lint bench chromium
 
 setup: $(READY)
 
@@ -42,8 +42,17 @@ test: $(READY)
 	$(BIN)/python -m pytest -m "not slow" $(TEST_ARGS)
 
 # pytest's exit status 5 says that no test was selected
-test-slow: $(READY)
+test-slow: $(READY) chromium
 	$(BIN)/python -m pytest -m slow $(TEST_ARGS) || test $$? -eq 5
+
+# The browser in which the slow tests use the web page; without it they fail, and say so.
+chromium:
+	@command -v "$${CHROMIUM:-chromium}" > /dev/null || \
+	if command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && apt-get install -y --no-install-recommends chromium; \
+	else \
+		echo "the slow tests need Chromium: install it (Debian: apt-get install chromium), or name its file in CHROMIUM"; \
+	fi
 
 test-peft: $(READY)
 	$(UV) --target .venv/peft-$(PEFT) --no-deps peft==$(PEFT)
@@ -58,8 +67,10 @@ bench: $(READY)
 	$(BIN)/python benchmarks/ilora.py
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/masks.py
+	$(BIN)/python benchmarks/segment.py
 	$(BIN)/python benchmarks/parse.py
 	$(BIN)/python benchmarks/killed.py
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/constrain.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/long.py

@@ -48,7 +48,8 @@ def answer(
     encoded = [encode(plus.model, sample, source, plus.pack, target=False, reasoning=reasoning) for sample in samples]
     start = time.perf_counter()
     patterns = [forms_of(sample, plus.pack, reasoning, held) for sample in samples]
-    return generate(plus.model, encoded, plus.pack.max_new_tokens, patterns), time.perf_counter() - start
+    said = generate(plus.model, encoded, plus.pack.max_new_tokens, patterns)
+    return [one.text for one in said], time.perf_counter() - start
 
 
 def measure(plus: CrabPlus, key: str, samples: list[Sample], source: Files) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ def one_by_one(plus: CrabPlus, data: WithSource) -> dict[str, str]:
     said = {}
     for sample, source in (data[number] for number in range(len(data))):
         encoded = encode(plus.model, sample, source, plus.pack, target=False)
-        said[sample.id] = generate(plus.model, [encoded], plus.pack.max_new_tokens)[0]
+        said[sample.id] = generate(plus.model, [encoded], plus.pack.max_new_tokens)[0].text
     return said
 
 

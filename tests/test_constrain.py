@@ -164,17 +164,21 @@ def patterns_of(rows, *how):
     return [forms_of(sample, TINY, *how) for sample, _ in rows]
 
 
+def generated(*asked):
+    return [said.text for said in generate(*asked)]
+
+
 def test_answers_of_the_model(model, rows):
     encoded = [encode(model, sample, source, TINY, target=False) for sample, source in rows]
-    free = generate(model, encoded, TINY.max_new_tokens)
-    held = generate(model, encoded, TINY.max_new_tokens, patterns_of(rows, True, True))
+    free = generated(model, encoded, TINY.max_new_tokens)
+    held = generated(model, encoded, TINY.max_new_tokens, patterns_of(rows, True, True))
     fit = [bool(pattern.fullmatch(text)) for pattern, text in zip(patterns_of(rows, True, True), free, strict=True)]
     assert sum(fit) > 8 and [h for h, ok in zip(held, fit, strict=True) if ok] == [
         f for f, ok in zip(free, fit, strict=True) if ok
     ]
     bare = [encode(model, sample, source, TINY, target=False, reasoning=False) for sample, source in rows]
-    short = generate(model, bare, TINY.max_new_tokens, patterns_of(rows, False, True))
-    opened = generate(model, bare, TINY.max_new_tokens, patterns_of(rows, False, False))
+    short = generated(model, bare, TINY.max_new_tokens, patterns_of(rows, False, True))
+    opened = generated(model, bare, TINY.max_new_tokens, patterns_of(rows, False, False))
     assert len(set(map(len, short))) > 3  # rows that end sooner and later
     for (sample, _), *texts in zip(rows, held, short, opened, strict=True):
         task = get_task(sample.task)
@@ -186,6 +190,6 @@ def test_answers_of_the_model(model, rows):
 def test_a_batch_and_one_by_one_give_the_same(model, rows, how):
     encoded = [encode(model, sample, source, TINY, target=False, reasoning=how[0]) for sample, source in rows[:8]]
     patterns = patterns_of(rows[:8], *how)
-    batch = generate(model, encoded, 60, patterns)
-    single = [generate(model, [item], 60, [pattern])[0] for item, pattern in zip(encoded, patterns, strict=True)]
+    batch = generated(model, encoded, 60, patterns)
+    single = [generated(model, [item], 60, [pattern])[0] for item, pattern in zip(encoded, patterns, strict=True)]
     assert batch == single and len(set(batch)) > 3

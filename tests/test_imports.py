@@ -30,17 +30,46 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"schema", "media", "tasks", "datasets", "models"},
     "config": set(),
     "constrain": {"schema", "tasks"},
+    # how sure a model was of each part of an answer that its task has read
+    "confidence": {"schema", "tasks"},
     # generate writes Prediction records
-    "generate": {"schema", "data", "tasks", "models", "ilora", "constrain"},
+    "generate": {"schema", "data", "tasks", "models", "ilora", "constrain", "confidence"},
     "predictions": {"schema"},
+    # which pack words the questions to a model: read without torch
+    "wording": {"tasks", "models"},
+    # windows of long media, and one answer out of theirs
+    "windows": {"schema", "tasks"},
+    # people's own files: what is asked of them, and of each window
+    "own": {"schema", "media", "tasks", "windows"},
+    # windows are asked, and each file has one reply
+    "answers": {"schema", "media", "data", "models", "tasks", "generate", "windows", "own"},
+    # which model and adapter are meant
+    "loading": {"models", "generate"},
     "evaluate": {"schema", "tasks", "metrics", "datasets"},
+    # mask_scores puts the scores of masks, which it reads from segment's folder, beside those of evaluate
+    "mask_scores": {"schema", "tasks", "metrics", "datasets", "segment", "evaluate"},
     # train hands the pack of wordings to its training data, names the Sample and Score of its judge (schema), and opens
     # the cache that media are read through (media)
-    "train": {"schema", "media", "config", "data", "tasks", "models", "ilora", "generate", "evaluate"},
+    "train": {"schema", "media", "config", "wording", "data", "tasks", "models", "ilora", "generate", "evaluate"},
     "analysis": {"schema", "ilora", "data", "models", "generate", "evaluate"},
     # api gives a single file the source of media that data gives a whole list
-    "api": {"schema", "media", "tasks", "data", "models", "ilora", "generate", "segment"},
-    "ui": {"api", "report", "schema"},
+    "api": {
+        "schema",
+        "media",
+        "tasks",
+        "data",
+        "models",
+        "ilora",
+        "generate",
+        "segment",
+        "answers",
+        "own",
+        "loading",
+        "wording",
+    },
+    # ui probes what visitors upload (media), offers tasks by their plain names (own, tasks), films a clip for newcomers
+    # where the model is the shipped one (models, tidepool), and makes masks (segment)
+    "ui": {"api", "report", "schema", "media", "own", "tasks", "models", "tidepool", "segment"},
     "serve": {"api", "report", "schema"},
     # the demo is the whole of it in one run: it makes clips, asks the model, scores and reports
     "demo": ANYTHING - {"cli", "demo"},
@@ -53,7 +82,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 LAZY = {"cli", "crabplus"}
 HEAVY = {"torch", "torchvision", "transformers", "peft", "accelerate", "datasets", "cv2", "av", "matplotlib"}
-NO_TORCH = {"schema", "metrics", "tasks", "media", "datasets", "predictions", "evaluate", "report", "tidepool"}
+NO_TORCH = {
+    "schema", "metrics", "tasks", "media", "datasets", "predictions", "evaluate", "report", "tidepool", "segment",
+    "mask_scores",
+}  # fmt: skip
 ILORA_NEEDS = {"torch", "transformers", "peft", "safetensors"}
 
 

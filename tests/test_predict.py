@@ -13,6 +13,7 @@ from crabplus import generate as module
 from crabplus.api import CrabPlus
 from crabplus.cli import app
 from crabplus.cli.options import part_of
+from crabplus.confidence import Said
 from crabplus.data import WithSource
 from crabplus.datasets.avuie import read, write
 from crabplus.evaluate import read_predictions
@@ -50,7 +51,7 @@ def asked(monkeypatch, plus):
     def answer(model, encoded, max_new_tokens, patterns=None):
         assert patterns is not None and len(patterns) == len(encoded)
         batches.append([len(item["input_ids"]) for item in encoded])
-        return [f"<answer>{int(item['input_ids'].sum())}</answer>" for item in encoded]
+        return [Said(f"<answer>{int(item['input_ids'].sum())}</answer>") for item in encoded]
 
     monkeypatch.setattr(module, "generate", answer)
     monkeypatch.setattr(CrabPlus, "from_pretrained", lambda *args, **kwargs: plus)

@@ -13,9 +13,11 @@ from crabplus.schema import (
     ObjectsAnswer,
     Part,
     Prediction,
+    Reply,
     Sample,
     SchemaError,
     TextAnswer,
+    Window,
     from_json,
     to_json,
 )
@@ -83,3 +85,28 @@ def test_impossible_records_cannot_be_made(make):
 def test_sound_of_media_is_stated():
     assert Media("clip", "video", "a.mp4").sound == "track"
     assert Media("frame", "image", "a.jpg").sound == "none"
+
+
+def test_boxes_of_a_reply_in_pixels():
+    things = (
+        Object("dog", (0.1, 0.25, 0.5, 0.75), time=3.0, confidence=0.5),
+        Object("speck", (0.999, 0.999, 1.0, 1.0)),
+    )
+    film = Media("clip", "video", "a.mp4", size=(640, 360))
+    reply = Reply(
+        "a.mp4", "arig", answer=ObjectsAnswer((*things, Object("point", points=((0.5, 0.5),)))), media=(film,)
+    )
+    dog, speck = reply.pixel_boxes
+    assert dog == ("dog", 64, 90, 320, 270, 3.0, 0.5) and (dog.x1, dog.time) == (64, 3.0)
+    assert (speck.x1, speck.y1, speck.x2, speck.y2) == (639, 359, 640, 360)
+    assert Reply("a", "avqa", answer=TextAnswer("x")).pixel_boxes == []
+    with pytest.raises(ValueError, match="not known"):
+        _ = Reply("a.mp4", "arig", answer=ObjectsAnswer(things)).pixel_boxes
+
+
+def test_a_reply_is_read_where_predictions_are():
+    windows = (Window(0, 10, text="x", reason="no tag"), Window(8, 18, answer=TextAnswer("y"), confidence=0.5))
+    reply = Reply("a.mp4", "avqa", answer=TextAnswer("y"), media=(Media("clip", "video", "a.mp4"),), windows=windows)
+    assert from_json(to_json(reply), Reply) == from_json(to_json(reply), Prediction) == reply
+    with pytest.raises(SchemaError):
+        from_json('{"id": "a", "task": "ave", "windows": []}', Prediction)

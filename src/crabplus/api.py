@@ -1,28 +1,33 @@
 """crabplus in Python: load a model once, then ask it about media files."""
 
-from dataclasses import replace
-from hashlib import file_digest
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any
 
-import torch
-
-from crabplus import media as files
-from crabplus.data import WithSource, pack_for
-from crabplus.generate import check_adapter, load_adapter, predict
-from crabplus.models import TINY, load_model, resolve
+from crabplus.answers import Plan, answer, plan_of, reply_to
+from crabplus.data import WithSource
+from crabplus.data.scan import Track, untracked
+from crabplus.generate import load_adapter, predict, settings_of
+from crabplus.ilora import Routing, record_routing
+from crabplus.loading import adapter_for, default_device, origin_of
+from crabplus.models import TINY, load_model
 from crabplus.models.source import Files
-from crabplus.schema import EventsAnswer, Media, Prediction, Sample
-from crabplus.tasks import TASKS, Pack, get_task
+from crabplus.own import Asked, AskError, Named, check_sounds, find_files, key_of, sample_of, windows_of
+from crabplus.schema import ObjectsAnswer, Reply
+from crabplus.segment import Mask, Segmenter, load_segmenter
+from crabplus.segment.answers import segment_replies
+from crabplus.tasks import Pack
+from crabplus.wording import pack_for
 
+__all__ = ["AskError", "CrabPlus"]
 
-class AskError(ValueError):
-    """A question that cannot be put to a file; the message says why and what to do."""
+FilePath = str | os.PathLike[str]
 
 
 class CrabPlus:
-    """A model with its adapter and pack.
+    """A model with its adapter and pack. Several threads may use one.
 
     Attributes:
         model: the loaded model family object; pack: wording and settings.
@@ -55,149 +60,110 @@ class CrabPlus:
             load_adapter(model, named)
         return cls(model, chosen, origin_of(name_or_path, named))
 
-    def ask(self, media: str | Path, *, task: str, question: str | None = None, sound: str | Path | None = None,
-            start: float | None = None, end: float | None = None) -> Prediction:  # fmt: skip
-        """Ask about one file.
+    def ask(
+        self, media: FilePath | Sequence[FilePath], *, task: str, question: str | None = None,
+        labels: Sequence[str] = (), sound: FilePath | Sequence[FilePath] | None = None, start: float | None = None,
+        end: float | None = None, window: float | None = None, overlap: float | None = None, cuts: bool = True,
+        batch_size: int = 8, track: Track = untracked,
+    ) -> Reply:  # fmt: skip
+        """Ask about one file of any length.
 
         Args:
-            media: video, audio or image file; task: a task key; question: for keys that take one.
+            media: video, audio or image file; for ``match`` two videos and one sound, or one video and two sounds.
+            task: ``events``, ``boxes``, ``masks``, ``action``, ``emotion``, ``question``, ``caption``, ``match``, or a
+                task key.
+            question: for tasks that take one; labels: the vocabulary that answers are held to, or, of a question, the
+                answers to choose from.
             sound: file with the sound that goes with a picture or a silent video.
-            start, end: window in seconds; needed where the file is longer than the model is shown at a time.
+            start, end: seconds of the file that are meant; None for its ends.
+            window: seconds shown at a time, by default what the pack says; overlap: seconds that two windows have in
+                common, by default a fifth of one; cuts: whether windows end at hard cuts of a video where they can.
+            track: passes on windows, a heading and their number, to show progress, as ``rich.progress.track`` could.
 
         Returns:
-            The prediction; times of events are on the file's own clock.
+            The reply; times are on the file's own clock. Of a long file it has the windows, too.
 
         Raises:
-            AskError: the key needs what the file does not have, or the file is too long. MediaError: unreadable file.
+            AskError: the task needs what the file does not have, or the model cannot take it. MediaError: unreadable.
         """
-        shown = media_for(task, media, sound, start, end, self.pack.longest)
-        sample = Sample(
-            id=Path(media).name,
-            dataset="own",
-            task=task,
-            split="own",
-            media=shown,
-            question=check_question(task, question),
-        )
-        with self._lock:
-            (made,) = predict(self.model, WithSource([sample], Files()), self.pack, 1, self.origin)
+        asked = self._asked(task, question, labels, sound, start, end, window, overlap, cuts)
+        first, *others = [media] if isinstance(media, str | os.PathLike) else list(media)
+        path = os.fspath(first)
+        sample = sample_of(Named(os.path.basename(path), path), asked, others)
+        plan = Plan(sample, tuple(windows_of(sample, asked, self.pack)))
+        made = next(self._answers([plan], asked, batch_size, track))
         if made.error:
             raise AskError(made.error)
-        return _on_the_clock(made, shown[0])
-
-
-def default_device() -> str:
-    """The kind of accelerator that this machine has, such as ``cuda`` or ``mps``; ``cpu`` where there is none."""
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return found.type if found else "cpu"
-
-
-def adapter_for(name_or_path: str | Path, adapter: str | Path | None) -> str | Path:
-    """The folder of the adapter that is meant; ``"none"`` for the bare base.
-
-    Raises:
-        ValueError: the folder holds no adapter.
-    """
-    if adapter is None:
-        shipped = Path(resolve(name_or_path)) / "adapter"
-        return shipped if shipped.is_dir() else "none"
-    if str(adapter) != "none":
-        check_adapter(adapter)
-    return adapter
-
-
-def origin_of(name_or_path: str | Path, adapter: str | Path) -> dict[str, str]:
-    """Which model and adapter these are, without loading them: commit of the hub, hash of the config, of the weights.
-
-    Args:
-        name_or_path: as for :meth:`CrabPlus.from_pretrained`; adapter: what :func:`adapter_for` gave.
-    """
-    config = Path(resolve(name_or_path)) / "config.json"
-    revision = f"config {_hash(config)}" if config.is_file() else str(_commit(str(name_or_path)))
-    weights = Path(adapter) / "adapter_model.safetensors"
-    named = f"{Path(adapter).name} {_hash(weights)}" if weights.is_file() else str(adapter)
-    return {"model": str(name_or_path), "revision": revision, "adapter": named}
-
-
-def _commit(name: str) -> str | None:
-    from transformers import AutoConfig
-
-    commit: str | None = AutoConfig.from_pretrained(name)._commit_hash
-    return commit
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()[:12]
-
-
-def media_for(task: str, path: str | Path, sound: str | Path | None, start: float | None, end: float | None,
-              longest: float) -> tuple[Media, ...]:  # fmt: skip
-    """The media that a task key is shown of a file; see :meth:`CrabPlus.ask`."""
-    if task in ("a2v", "v2a", "avqa_thu"):
-        raise AskError(f"{task} chooses among several files or answers, and one file is asked about here")
-    needs, found, name = get_task(task).needs, files.probe(path), str(path)
-    if not (found.has_sound or sound) and "sound" in needs:
-        raise AskError(f"{path} has no sound, and {task} asks for what is heard: name a sound file (--sound FILE)")
-    if not found.has_pictures and needs & {"picture", "film"}:
-        raise AskError(f"{path} has no pictures, and {task} asks for what is seen: name a video or a picture")
-    if "film" in needs and found.kind == "image":
-        raise AskError(f"{path} is a picture, and {task} asks when something happens: name a video")
-    if found.kind == "image":
-        return (Media("frame", "image", name), *_sound(sound, (start, end), longest))
-    low, high = _window(path, found.duration or 0.0, start, end, longest)
-    if found.kind == "audio":
-        return (Media("sound", "audio", name, low, high, duration=found.duration),)
-    tracks = _sound(sound, (low, high), longest)
-    if "picture" in needs:  # the middle picture of the window, and the sound of all of it
-        return (Media("frame", "image", name, low, high), *(tracks or (Media("sound", "audio", name, low, high),)))
-    origin: Literal["file", "track", "none"] = "file" if tracks else "track" if found.has_sound else "none"
-    return (Media("clip", "video", name, low, high, sound=origin, duration=found.duration), *tracks)
-
-
-def _sound(path: str | Path | None, window: tuple[float | None, float | None], longest: float) -> tuple[Media, ...]:
-    """The record of a separate sound file, if there is one."""
-    if path is None:
-        return ()
-    found = files.probe(path)
-    if not found.has_sound:
-        raise AskError(f"{path} has no sound in it")
-    return (Media("sound", "audio", str(path), *_window(path, found.duration or 0.0, *window, longest)),)
-
-
-def _window(path: str | Path, duration: float, start: float | None, end: float | None,
-            longest: float) -> tuple[float, float]:  # fmt: skip
-    """The seconds that are meant: by default all, if that is not too long."""
-    low, high = start or 0.0, duration if end is None else end
-    if not 0 <= low < high or low >= duration:
-        raise AskError(f"{path} lasts {duration:.1f} s: the window {low:g} to {high:g} s is not in it")
-    if high - low > longest + 0.5:
-        raise AskError(
-            f"{path}: {high - low:.1f} s are more than the {longest:g} s that the model is shown at a time; "
-            f"name a window, such as --start {low:g} --end {low + longest:g}"
-        )
-    return low, min(high, duration, low + longest)
-
-
-def check_question(task: str, question: str | None) -> str | None:
-    """The question, if the key takes one and there is one, or takes none and there is none.
-
-    Raises:
-        AskError: else.
-    """
-    if get_task(task).takes_question and not question:
-        raise AskError(f"{task} answers a question, and there is none: name it (--question ...)")
-    if question and not get_task(task).takes_question:
-        takers = ", ".join(key for key, made in TASKS.items() if made.takes_question)
-        raise AskError(f"{task} takes no question; those that do: {takers}")
-    return question
-
-
-def _on_the_clock(made: Prediction, media: Media) -> Prediction:
-    """Events on the file's own clock, cut off where the window ends; one that lies behind that end is none."""
-    if not isinstance(made.answer, EventsAnswer):
         return made
-    start, end = media.start or 0.0, media.end if media.end is not None else media.duration
-    moved = [replace(e, start=e.start + start, end=e.end + start) for e in made.answer.events]
-    kept = [replace(e, end=min(e.end, end)) if end is not None else e for e in moved if end is None or e.start < end]
-    return replace(made, answer=EventsAnswer(tuple(kept)))
+
+    def predict(
+        self, files: FilePath | Iterable[FilePath], *, task: str, question: str | None = None,
+        labels: Sequence[str] = (), sound: FilePath | Sequence[FilePath] | None = None, start: float | None = None,
+        end: float | None = None, window: float | None = None, overlap: float | None = None, cuts: bool = True,
+        batch_size: int = 8, track: Track = untracked,
+    ) -> Iterator[Reply]:  # fmt: skip
+        """Ask the same about many files; batches go across them. A file that cannot be asked about has its ``error``.
+
+        Args:
+            files: files, folders, patterns such as ``videos/*.mp4``; the rest as for :meth:`ask`.
+
+        Raises:
+            AskError: at once, if nothing is there or the model was not taught the task.
+        """
+        asked = self._asked(task, question, labels, sound, start, end, window, overlap, cuts)
+        found = find_files([files] if isinstance(files, str | os.PathLike) else files)
+        check_sounds(asked, len(found))
+        return self._answers((plan_of(named, asked, self.pack) for named in found), asked, batch_size, track)
+
+    def segment(self, reply: Reply, segmenter: str | Path | Segmenter = "grabcut") -> list[Mask]:
+        """Masks of the things in a reply, each in the pixels of its picture.
+
+        Args:
+            reply: about a picture or a video; segmenter: ``grabcut``, a SAM2 model by folder or hub name, or what
+                :func:`crabplus.segment.load_segmenter` gave.
+
+        Raises:
+            ValueError: the answer is of another kind, a thing has no place, or its picture cannot be read any more.
+        """
+        if not isinstance(reply.answer, ObjectsAnswer):
+            raise ValueError(f"{reply.id}: masks need boxes or points, and the answer to {reply.task!r} has none")
+        chosen = load_segmenter(segmenter) if isinstance(segmenter, str | Path) else segmenter
+        (made,) = segment_replies(chosen, [reply])
+        if made.error:
+            raise ValueError(made.error)
+        return made.masks
+
+    def routing(self, media: FilePath, *, task: str, **options: Any) -> tuple[Reply, Routing]:
+        """What :meth:`ask` gives, and which heads of the adapter the router chose for which kind of token.
+
+        Raises:
+            ValueError: the model has no I-LoRA adapter; else as :meth:`ask`.
+        """
+        asked = self._asked(task, **options)
+        path = os.fspath(media)
+        sample = sample_of(Named(os.path.basename(path), path), asked)
+        plan = Plan(sample, tuple(windows_of(sample, asked, self.pack)[:1]))
+        data = WithSource(plan.samples, Files())
+        with self._lock, record_routing(self.model.thinker, self.model.token_kinds) as routing:
+            said = list(predict(self.model, data, self.pack, 1, self.origin, constrain=asked.closed))
+        return reply_to(plan, said, settings_of(self.pack, self.origin)), routing
+
+    def _asked(
+        self, task: str, question: str | None = None, labels: Sequence[str] = (),
+        sound: FilePath | Sequence[FilePath] | None = None, start: float | None = None, end: float | None = None,
+        window: float | None = None, overlap: float | None = None, cuts: bool = True,
+    ) -> Asked:  # fmt: skip
+        sounds = [sound] if isinstance(sound, str | os.PathLike) else list(sound or ())
+        key = key_of(task, self.pack, labels)
+        return Asked(key, question, tuple(labels), tuple(os.fspath(path) for path in sounds), start, end, window,
+                     overlap, cuts)  # fmt: skip
+
+    def _answers(self, plans: Iterable[Plan], asked: Asked, batch_size: int, track: Track) -> Iterator[Reply]:
+        """Replies, of which one thread at a time makes the next."""
+        made = answer(self.model, self.pack, plans, asked, self.origin, batch_size, track)
+        while True:
+            with self._lock:
+                reply = next(made, None)
+            if reply is None:
+                return
+            yield reply

@@ -14,7 +14,7 @@ from crabplus.tasks import get_task
 from crabplus.tasks.base import Pair, Task
 from crabplus.whole import write_whole
 
-__all__ = ["EvaluationError", "credit", "evaluate", "read_predictions", "write_scores"]
+__all__ = ["EvaluationError", "answer_of", "credit", "evaluate", "read_predictions", "write_scores"]
 
 R = TypeVar("R", Sample, Prediction)
 Name = tuple[str, str]
@@ -67,7 +67,7 @@ def evaluate(
 
 def credit(sample: Sample, prediction: Prediction | None) -> float | None:
     """The main metric of its task over this one sample, 0..1; None where the sample has no true answer."""
-    return None if sample.answer is None else _main(get_task(sample.task), [(sample, _answer(sample, prediction))])
+    return None if sample.answer is None else _main(get_task(sample.task), [(sample, answer_of(sample, prediction))])
 
 
 def _by_name(records: Iterable[R], kind: str) -> dict[Name, R]:
@@ -108,7 +108,7 @@ def _check(sample: Sample) -> None:
         raise EvaluationError(f"{sample.task}: sample {error}") from error
 
 
-def _answer(sample: Sample, prediction: Prediction | None) -> Answer | None:
+def answer_of(sample: Sample, prediction: Prediction | None) -> Answer | None:
     """The answer of a prediction; one of a kind that the task does not have is none."""
     if prediction is None or prediction.error is not None:
         return None
@@ -119,7 +119,7 @@ def _answer(sample: Sample, prediction: Prediction | None) -> Answer | None:
 
 
 def _score(task: Task, rows: Sequence[Row], odd: str | None, rounds: int, seed: int) -> Score:
-    pairs = [(sample, _answer(sample, prediction)) for sample, prediction in rows]
+    pairs = [(sample, answer_of(sample, prediction)) for sample, prediction in rows]
     said = [prediction for _, prediction in rows if prediction is not None]
     failed = sum(prediction.error is not None for prediction in said)
     try:

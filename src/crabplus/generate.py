@@ -15,6 +15,7 @@ from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from torch.utils.data import DataLoader
 from transformers import LogitsProcessorList
 
+from crabplus.confidence import Recorder, Said, answer_span, with_confidence
 from crabplus.constrain import Constraint, forms_of
 from crabplus.data import PromptData, SampleList, Unreadable
 from crabplus.models.head import logits_at
@@ -134,7 +135,7 @@ class _Room:
 
 def _answers(
     model: Any, encoded: Sequence[Any], max_new_tokens: int, patterns: Sequence[Any], room: _Room
-) -> list[str | Unreadable]:
+) -> list[Said | Unreadable]:
     """The text for each prompt, in smaller batches where memory is short; what does not fit alone is an error."""
     if not encoded:
         return []
@@ -155,7 +156,7 @@ def _answers(
     ]
 
 
-def _attempt(model: Any, encoded: Sequence[Any], max_new_tokens: int, patterns: Sequence[Any]) -> list[str] | None:
+def _attempt(model: Any, encoded: Sequence[Any], max_new_tokens: int, patterns: Sequence[Any]) -> list[Said] | None:
     """The texts; None where memory is too short."""
     try:
         return generate(model, encoded, max_new_tokens, patterns)
@@ -166,26 +167,32 @@ def _attempt(model: Any, encoded: Sequence[Any], max_new_tokens: int, patterns: 
     return None
 
 
-def _prediction(sample: Sample, said: str | Unreadable, pack: Pack, settings: dict[str, Any]) -> Prediction:
+def _prediction(sample: Sample, said: Said | Unreadable, pack: Pack, settings: dict[str, Any]) -> Prediction:
     if isinstance(said, Unreadable):
         return Prediction(sample.id, sample.task, error=said.error, settings=settings)
-    found = get_task(sample.task).read(said, sample, pack)
-    return Prediction(sample.id, sample.task, said, found.answer, found.reasoning, found.reason, settings=settings)
+    task = get_task(sample.task)
+    found = task.read(said.text, sample, pack)
+    answer = found.answer and with_confidence(found.answer, said.text, said.confidence, task, sample, pack)
+    sure = said.confidence(answer_span(said.text)) if answer else None
+    return Prediction(
+        sample.id, sample.task, said.text, answer, found.reasoning, found.reason, settings=settings, confidence=sure
+    )
 
 
 @torch.inference_mode()
 def generate(
     model: Any, encoded: Sequence[Any], max_new_tokens: int, patterns: Sequence[re.Pattern[str] | None] = ()
-) -> list[str]:
+) -> list[Said]:
     """Greedy texts for encoded prompts, in one left-padded batch; ``patterns`` are what the texts have to match."""
     batch = {
         key: value.to(model.device) for key, value in model.collate(encoded, side="left").items() if key != "labels"
     }
     width, tokenizer, stops = batch["input_ids"].shape[1], model.processor.tokenizer, model.stop_token_ids
     held = [Constraint(patterns, tokenizer, width, stops, max_new_tokens)] if any(patterns) else []
+    recorder = Recorder(held)
     with logits_at(model.head, None):
         out = model.thinker.generate(
             **batch, max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=stops,
-            pad_token_id=tokenizer.pad_token_id, logits_processor=LogitsProcessorList(held),
+            pad_token_id=tokenizer.pad_token_id, logits_processor=LogitsProcessorList([recorder]),
         )  # fmt: skip
-    return [text.strip() for text in tokenizer.batch_decode(out[:, width:], skip_special_tokens=True)]
+    return recorder.read(out[:, width:], tokenizer)

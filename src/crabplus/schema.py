@@ -5,15 +5,15 @@ picture. Every record is frozen, checks its fields when made, and travels as one
 """
 
 import json
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 __all__ = [
     "Answer", "ChoiceAnswer", "Event", "EventsAnswer", "LabelAnswer", "Media", "Message", "Modality", "Object",
-    "ObjectsAnswer", "Parsed", "Part", "Prediction", "Sample", "SchemaError", "Score", "TextAnswer", "from_json",
-    "to_json",
+    "ObjectsAnswer", "Parsed", "Part", "PixelBox", "Prediction", "Reply", "Sample", "SchemaError", "Score",
+    "TextAnswer", "Window", "from_json", "to_json",
 ]  # fmt: skip
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -69,12 +69,16 @@ class Media:
 
 @dataclass(frozen=True, config=_STRICT)
 class Event:
-    """Something that happens during [start, end) seconds and is heard, seen, or both."""
+    """Something that happens during [start, end) seconds and is heard, seen, or both.
+
+    ``confidence`` is how sure a model was of it, 0..1; None where that is not known.
+    """
 
     label: Name
     start: Seconds
     end: Seconds
     modality: Modality = "audio-visual"
+    confidence: Unit | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Event":
@@ -84,11 +88,16 @@ class Event:
 
 @dataclass(frozen=True, config=_STRICT)
 class Object:
-    """A thing in a picture: normalised box (x1, y1, x2, y2) and points (x, y) inside it."""
+    """A thing in a picture: normalised box (x1, y1, x2, y2) and points (x, y) inside it.
+
+    ``confidence`` is as for :class:`Event`; ``time`` is the second of the picture, where that is one of a video.
+    """
 
     label: Name
     box: Box | None = None
     points: tuple[Point, ...] = ()
+    confidence: Unit | None = None
+    time: Seconds | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Object":
@@ -210,7 +219,10 @@ class Parsed:
 
 @dataclass(frozen=True, config=_STRICT)
 class Prediction:
-    """What a model said about one sample: the raw text, the answer read from it, or the error that prevented it."""
+    """What a model said about one sample: the raw text, the answer read from it, or the error that prevented it.
+
+    ``confidence`` is the geometric mean of the probabilities that the model gave to the tokens of the answer.
+    """
 
     id: Name
     task: Name
@@ -220,6 +232,76 @@ class Prediction:
     reason: str | None = None
     error: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
+    confidence: Unit | None = None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Window:
+    """What a model said about the seconds [start, end) of a file that is longer than it is shown at a time.
+
+    Times of its answer are on the clock of the file. ``reason`` and ``error`` are as for :class:`Prediction`.
+    """
+
+    start: Seconds
+    end: Seconds
+    text: str | None = None
+    answer: Answer | None = None
+    reasoning: str | None = None
+    reason: str | None = None
+    error: str | None = None
+    confidence: Unit | None = None
+
+
+class PixelBox(NamedTuple):
+    """A box in whole pixels of the original picture: corners (x1, y1) and (x2, y2), the latter just outside.
+
+    ``time`` is the second of the picture in a video, None for a still.
+    """
+
+    label: str
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    time: float | None
+    confidence: float | None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Reply(Prediction):
+    """What a model said about a file of a user: a prediction, with the file and, of a long one, its windows.
+
+    Attributes:
+        media: the files that were asked about, with duration, pictures per second and size as probed.
+        question, options: as for :class:`Sample`.
+        windows: what was said of each window, in order of time, where the answer was joined from several.
+    """
+
+    media: tuple[Media, ...] = ()
+    question: str | None = None
+    options: tuple[str, ...] = ()
+    windows: tuple[Window, ...] = ()
+
+    @property
+    def pixel_boxes(self) -> list[PixelBox]:
+        """Boxes of the answer in pixels of the original picture; none where the answer has none.
+
+        Raises:
+            ValueError: there are boxes, and no file of which the size is known.
+        """
+        things = self.answer.objects if isinstance(self.answer, ObjectsAnswer) else ()
+        boxed = [thing for thing in things if thing.box]
+        size = next((media.size for media in self.media if media.size), None)
+        if boxed and size is None:
+            raise ValueError(f"{self.id}: boxes in pixels need the size of the picture, and it is not known")
+        return [_in_pixels(thing, size) for thing in boxed if size]
+
+
+def _in_pixels(thing: Object, size: tuple[int, int]) -> PixelBox:
+    (width, height), (x1, y1, x2, y2) = size, thing.box or (0.0, 0.0, 1.0, 1.0)
+    left, top = min(round(x1 * width), width - 1), min(round(y1 * height), height - 1)
+    right, bottom = max(round(x2 * width), left + 1), max(round(y2 * height), top + 1)
+    return PixelBox(thing.label, left, top, right, bottom, thing.time, thing.confidence)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -262,7 +344,7 @@ def to_json(record: Any) -> str:
 
 
 def from_json(text: str | bytes | dict[str, Any], kind: type[T] = Sample) -> T:  # type: ignore[assignment]
-    """The inverse of :func:`to_json`; a dict that JSON gave is taken too.
+    """The inverse of :func:`to_json`; a dict that JSON gave is taken too. A reply is read where predictions are.
 
     Raises:
         SchemaError: text that is no JSON, or a record that breaks the schema; names record, field and value.
@@ -272,8 +354,10 @@ def from_json(text: str | bytes | dict[str, Any], kind: type[T] = Sample) -> T: 
     except json.JSONDecodeError as error:
         where = f", at {error.doc[error.pos : error.pos + 20]!r}" if error.doc[error.pos :] else ", it ends too soon"
         raise SchemaError(f"{kind.__name__}: not JSON: {error.msg}{where}") from error
+    wanted: Any = Reply if kind is Prediction and isinstance(data, dict) and "media" in data else kind
     try:
-        return TypeAdapter(kind).validate_python(data)
+        found: T = TypeAdapter(wanted).validate_python(data)
+        return found
     except ValidationError as error:
         name = f" {data['id']!r}" if isinstance(data, dict) and "id" in data else ""
         raise SchemaError(f"{kind.__name__}{name}: " + "; ".join(map(_problem, error.errors()))) from error

@@ -31,7 +31,9 @@ cache.default_decoder = Fake
 def read(kept, folder, number):
     order = random.Random(number)
     wrong = 0
-    for _ in range(1000):
+    for turn in range(100_000):
+        if turn >= 1000 and turn % 100 == 0 and kept.usage().misses > 30:
+            break  # on a busy machine the third process is late, and seldom has its turn
         path = Path(folder) / str(order.randrange(8))
         wrong += not np.array_equal(kept.image(path), Fake().image(path, None))
     print(wrong, kept.usage().misses, flush=True)

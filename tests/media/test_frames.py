@@ -40,8 +40,8 @@ def test_after_a_seek(name, clip, number):
 @pytest.mark.parametrize("name", ["long.mp4", "long.mkv", "long.avi"])
 def test_a_seek_saves_decoding(name, clip, monkeypatch):
     decoded = []
-    judge = pictures._Walk._judge
-    monkeypatch.setattr(pictures._Walk, "_judge", lambda walk, *shown: decoded.append(shown) or judge(walk, *shown))
+    judge = pictures.Walk._judge
+    monkeypatch.setattr(pictures.Walk, "_judge", lambda walk, *shown: decoded.append(shown) or judge(walk, *shown))
     pictures.read_frames(str(clip(name)), 2, 20.5, 21.0, None)
     assert 0 < len(decoded) <= 70  # of 250: those since the key frame at 20 s, and at most one group before it
     decoded.clear()

@@ -104,8 +104,8 @@ def test_special_token_in_a_question_is_refused(model):
 
 def test_batch_of_eight_and_one_by_one_give_the_same_answers(model, rows):
     encoded = [encode(model, sample, source, PACK, target=False) for sample, source in rows[:24]]
-    single = [generate(model, [item], 40)[0] for item in encoded]
-    batched = [text for start in range(0, 24, 8) for text in generate(model, encoded[start : start + 8], 40)]
+    single = [generate(model, [item], 40)[0].text for item in encoded]
+    batched = [said.text for start in range(0, 24, 8) for said in generate(model, encoded[start : start + 8], 40)]
     assert batched == single
     assert len(set(single)) > 12
 

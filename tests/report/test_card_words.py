@@ -105,10 +105,15 @@ def test_length_of_a_timeline(card: Make, media: tuple[Media, ...], length: floa
     assert lanes and lanes.length == length
 
 
-@pytest.mark.parametrize(("length", "last"), [(10, "10"), (9.5, "9"), (60, "60"), (200, "180"), (7200, "7200")])
+@pytest.mark.parametrize(
+    ("length", "last"),
+    [(10, "10"), (9.5, "9"), (60, "60"), (200, "180"), (600, "600"), (601, "0:10:00"), (7200, "2:00:00"),
+     (100_000, "25:00:00")],
+)  # fmt: skip
 def test_ticks_are_few_and_whole(card: Make, length: float, last: str) -> None:
     lanes = timeline(card(EventsAnswer(), None, media=(Media("clip", "video", "a.mp4", duration=length),)))
-    assert lanes and lanes.ticks[0].words == "0" and lanes.ticks[-1].words == last and len(lanes.ticks) <= 13
+    assert lanes and lanes.ticks[0].left == 0 and lanes.ticks[-1].words == last and len(lanes.ticks) <= 13
+    assert lanes.ticks[0].words == ("0" if length <= 600 else "0:00:00")
 
 
 def test_other_answers_have_no_timeline_and_no_boxes(card: Make) -> None:

@@ -175,3 +175,15 @@ def test_a_tasks_own_resampling_is_that_of_judging_each_draw():
             drawn = np.sort(rng.integers(0, 40, 40))  # in order: equally sure detections rank as they stand
             anew = task.judge([pairs[n] for n in drawn])[task.metric]
             assert resampled(drawn) == pytest.approx(anew) and 0 < anew < 1
+
+
+def test_detections_are_ranked_by_confidence():
+    truth = [Sample(str(n), "d", "unav", "test", answer=EventsAnswer((Event("dog", 0, 4),))) for n in range(2)]
+    wrong, right = Event("dog", 6, 9), Event("dog", 0, 4)
+
+    def score(unsure: float, sure: float) -> float:
+        said = EventsAnswer((Event("dog", wrong.start, wrong.end, confidence=unsure),
+                             Event("dog", right.start, right.end, confidence=sure)))  # fmt: skip
+        return get_task("unav").judge([(sample, said) for sample in truth])["average_map"]
+
+    assert score(0.2, 0.9) == pytest.approx(1.0) and score(0.9, 0.2) < 0.7

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from crabplus import __version__
-from crabplus.cli import data, model, predict, training
+from crabplus.cli import data, model, own, predict, segment, training, ui
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -15,8 +15,8 @@ app = typer.Typer(
     help="One audio-visual language model for many tasks: what is heard and seen, when, and where.",
 )  # fmt: skip
 for _command in (
-    model.demo, model.ask, training.train, training.estimate, predict.predict, predict.evaluate, data.annotate,
-    data.export,
+    model.demo, own.ask, training.train, training.estimate, predict.predict, predict.evaluate, segment.segment,
+    data.annotate, data.export, ui.ui,
 ):  # fmt: skip
     app.command()(_command)
 app.add_typer(data.build_app, name="build")

@@ -241,7 +241,7 @@ def _local(model: str, data: Path) -> Any:
     plus = CrabPlus.from_pretrained(model)
 
     def answer(messages: Any) -> str:
-        return generate(plus.model, [plus.model.encode(messages, Files(data))], plus.pack.max_new_tokens)[0]
+        return generate(plus.model, [plus.model.encode(messages, Files(data))], plus.pack.max_new_tokens)[0].text
 
     return answer, plus.pack
 

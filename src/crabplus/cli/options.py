@@ -31,6 +31,14 @@ class clear_errors:
             raise typer.Exit(2) from None
 
 
+def clock(text: str) -> float:
+    """Seconds, given as such or as a clock shows them: ``90``, ``1:30``, ``0:01:30.5``."""
+    parts = text.split(":")
+    if not (1 <= len(parts) <= 3 and all(part.replace(".", "", 1).isdecimal() for part in parts)):
+        raise typer.BadParameter(f"seconds, or h:mm:ss, wanted, got {text!r}")
+    return sum(float(part) * 60**place for place, part in enumerate(reversed(parts)))
+
+
 def names_in(keys: str) -> tuple[str, ...]:
     """Names with commas between them."""
     return tuple(dict.fromkeys(key.strip() for key in keys.split(",") if key.strip()))
@@ -75,9 +83,18 @@ def part_of(shard: str, total: int) -> range:
 
 
 def track(items: Iterable[Any], heading: str, total: int, done: int = 0) -> Iterator[Any]:
-    """The items, with a bar of their progress; ``done`` of the total were there before."""
+    """The items, with a bar of their progress on standard error if that is a terminal.
+
+    Args:
+        heading: what is done; total: number of items, of which ``done`` were there before.
+    """
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
-        yield from progress.track(items, total=total, completed=done, description=heading)
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(heading, total=total, completed=done)
+        for item in items:
+            progress.advance(task)  # before: whoever takes the last one does not come back
+            yield item

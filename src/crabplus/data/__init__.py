@@ -12,10 +12,9 @@ from torch.utils.data import Dataset
 
 from crabplus.data.mixture import Draw
 from crabplus.datasets.avuie import open_index
-from crabplus.models import resolve
 from crabplus.models.source import MediaSource
 from crabplus.schema import Sample
-from crabplus.tasks import Pack, default_pack, get_task, load_pack
+from crabplus.tasks import Pack, get_task
 
 
 class SampleList(Protocol):
@@ -88,13 +87,6 @@ class Unreadable:
     id: str
     task: str
     error: str
-
-
-def pack_for(model: str | Path, pack: str | Path | None = None) -> Pack:
-    """The pack in a file; without one that which lies beside a model, else the default one."""
-    beside = Path(resolve(model)) / "pack.yaml"
-    path = pack or (beside if beside.is_file() else None)
-    return load_pack(path) if path else default_pack()
 
 
 def encode(

@@ -191,10 +191,12 @@ def _told(item: Media, entry: Entry) -> Media:
 
 
 def _placed(sample: Sample, root: Path, out: Path, place: Place) -> Sample:
-    """The sample with paths that hold from ``out``."""
+    """The sample with paths that hold from ``out``, that of a true mask among them."""
+    mask = {"mask": _put(sample.meta["mask"], sample.task, root, out, place)} if "mask" in sample.meta else {}
     return replace(
-        sample, media=tuple(replace(i, path=_put(i.path, sample.task, root, out, place)) for i in sample.media)
-    )
+        sample, media=tuple(replace(i, path=_put(i.path, sample.task, root, out, place)) for i in sample.media),
+        meta={**sample.meta, **mask},
+    )  # fmt: skip
 
 
 def _put(path: str, key: str, root: Path, out: Path, place: Place) -> str:

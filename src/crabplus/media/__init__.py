@@ -17,7 +17,7 @@ from crabplus.media.records import Frames, Probe
 if TYPE_CHECKING:
     from crabplus.schema import Media
 
-__all__ = ["Decoder", "Frames", "MediaError", "Probe", "frames", "image", "make_media", "probe", "waveform"]
+__all__ = ["Decoder", "Frames", "MediaError", "Probe", "cuts", "frames", "image", "make_media", "probe", "waveform"]
 
 
 def probe(path: FilePath) -> Probe:
@@ -64,6 +64,18 @@ def waveform(
         ValueError: an argument out of its range.
     """
     return default_decoder().waveform(path, start, end, rate)
+
+
+def cuts(path: FilePath, start: float | None = None, end: float | None = None) -> list[float]:
+    """Seconds in the window at which a hard cut shows another picture; every picture that others need is decoded.
+
+    A cut is a difference to the picture before (32 x 32 pixels) that is large and stands out of those around it.
+    Dissolves and fades are none.
+
+    Raises:
+        MediaError: as :func:`probe`; no moving pictures; a window that is empty or starts behind the end.
+    """
+    return default_decoder().cuts(path, start, end)
 
 
 def image(path: FilePath, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:

@@ -14,11 +14,15 @@ from crabplus.media.containers import IMAGES, identify, mp3_states_length
 from crabplus.media.errors import MediaError
 from crabplus.media.records import Probe
 from crabplus.media.stills import read_image
-from crabplus.media.streams import first_frame, opened, packets, start_of
+from crabplus.media.streams import first_frame, opened, packets, stamp_of, start_of
 
 __all__ = ["Clip", "orient", "read_probe", "survey", "window_of"]
 
 _CUT = 0.05  # seconds that the packets may fall short of a stated length before the file counts as cut
+_RATES = (0.001, 1000.0)  # pictures per second that are believed
+_STAY = {"video": 3600.0, "audio": 10.0}  # seconds that one packet may last; what states more is wrong
+_PAUSE = 3600.0  # seconds without pictures and sound from which on the time stamps are wrong
+_THIN = 4000.0  # bytes per second below which a clip that is longer than that is looked through for such a pause
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,12 @@ def _survey(path: str, mark: tuple[int, int, int]) -> Clip | None:
             clip = replace(clip, origin=start_of(stream))
     else:
         clip = _with_pictures(clip)
-    return clip if audio is None else _with_sound(clip)
+    clip = clip if audio is None else _with_sound(clip)
+    if clip.end <= 0:
+        raise MediaError(path, "is damaged: its time stamps go backwards")
+    if clip.end > _PAUSE and mark[1] / clip.end < _THIN:
+        _check_pauses(clip)
+    return clip
 
 
 def _choose(container: InputContainer, kind: str) -> int | None:
@@ -118,13 +127,13 @@ def _with_pictures(clip: Clip) -> Clip:
     with opened(clip.path, clip.format, clip.video) as container:
         stream = container.streams[clip.video]
         frame = first_frame(clip.path, container, stream)
-        rate = stream.average_rate or stream.guessed_rate
-        fps = float(rate) if rate else 25.0
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
         # avi has no presentation times: its pictures are numbered in the order of display
         origin = start_of(stream) if clip.format == "avi" or frame.time is None else float(frame.time)
         turn = _turn(frame)
         size = _displayed(frame, stream, turn)
-        last, end = _extent(clip, container, stream)
+        last, end = _extent(clip, container, stream) or (0.0, 0.0)
+        fps = rate if _RATES[0] <= rate <= _RATES[1] else _mean_rate(clip.path, container, stream)
     stated = start_of(stream) + float(stream.duration * stream.time_base) if stream.duration else end
     end = min(stated, end) if stated > last else last + 1 / fps
     return replace(
@@ -136,21 +145,36 @@ def _with_sound(clip: Clip) -> Clip:
     with opened(clip.path, clip.format, clip.audio) as container:
         stream = container.streams[clip.audio]
         start = start_of(stream)
-        guess = clip.format == "avi" or (clip.format == "mp3" and not mp3_states_length(clip.path))
+        # what libav takes from the bit rate is too short for a matroska without a stated length
+        guess = clip.format in ("avi", "matroska") or (clip.format == "mp3" and not mp3_states_length(clip.path))
         stated = float(stream.duration * stream.time_base) if stream.duration and not guess else None
-        _, end = _extent(clip, container, stream, whole=stated is None)
+        found = _extent(clip, container, stream, whole=stated is None and clip.format != "matroska")
+    if found is None:  # a track that was declared and never filled
+        return replace(clip, audio=None)
+    end = found[1]
     if stated is not None and clip.format in ("mp3", "flac") and start + stated - end > _CUT:
         raise MediaError(
             clip.path, f"is cut short: it should last {stated:.2f} s and its sound stops at {end - start:.2f} s"
         )
     end = end if stated is None else min(end, start + stated)
-    if end <= start:  # a track that was declared and never filled
-        return replace(clip, audio=None)
+    if end <= start:
+        raise MediaError(clip.path, "is damaged: its sound has no length")
     return replace(clip, sound_start=start - clip.origin, sound_end=end - clip.origin)
 
 
-def _extent(clip: Clip, container: InputContainer, stream: Stream, whole: bool = False) -> tuple[float, float]:
-    """Start and end of the last packet in seconds on the container's clock, read from those near the stated end."""
+def _mean_rate(path: str, container: InputContainer, stream: Stream) -> float:
+    """Pictures per second, counted, where what the file says cannot be."""
+    container.seek(0, stream=stream)
+    times = [time for packet, time in packets(path, container, stream) if time is not None and not packet.is_discard]
+    length = max(times, default=0.0) - min(times, default=0.0)
+    return min(max((len(times) - 1) / length, _RATES[0]), _RATES[1]) if length > 0 else 25.0
+
+
+def _extent(clip: Clip, container: InputContainer, stream: Stream, whole: bool = False) -> tuple[float, float] | None:
+    """Start and end of the last packet in seconds on the container's clock, read from those near the stated end.
+
+    None if there is no packet.
+    """
     stated = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / av.time_base
     near = 0.0 if whole else max(start_of(stream) + float(stated) - 1.0, 0.0)
     container.seek(int(near / stream.time_base), stream=stream)
@@ -158,7 +182,7 @@ def _extent(clip: Clip, container: InputContainer, stream: Stream, whole: bool =
     if found is None and near:
         container.seek(0, stream=stream)
         found = _last_packet(clip.path, container, stream)
-    return found or (0.0, 0.0)
+    return found
 
 
 def _last_packet(path: str, container: InputContainer, stream: Stream) -> tuple[float, float] | None:
@@ -167,8 +191,28 @@ def _last_packet(path: str, container: InputContainer, stream: Stream) -> tuple[
         if time is None or packet.is_discard:
             continue
         last, end = found or (time, time)
-        found = max(last, time), max(end, time + float((packet.duration or 0) * stream.time_base))
+        length = float((packet.duration or 0) * stream.time_base)
+        found = max(last, time), max(end, time + (length if length <= _STAY[stream.type] else 0.0))
     return found
+
+
+def _check_pauses(clip: Clip) -> None:
+    """Refuses a clip whose time stamps jump: it would last for days that are not in it.
+
+    Raises:
+        MediaError: they do.
+    """
+    until = 0.0
+    with opened(clip.path, clip.format) as container:
+        streams = [container.streams[index] for index in (clip.video, clip.audio) if index is not None]
+        for packet in container.demux(streams):
+            stamp = stamp_of(packet, clip.format == "avi")
+            if stamp is None or packet.is_discard:
+                continue
+            time = float(stamp * packet.time_base) - clip.origin
+            if time > until + _PAUSE:
+                raise MediaError(clip.path, f"is damaged: its time stamps jump from {until:.2f} to {time:.2f} s")
+            until = max(until, time)
 
 
 def _turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:

@@ -6,19 +6,23 @@ shows in a few reads and without decoding.
 
 import os
 import struct
-import zlib
 from typing import BinaryIO
 
 from crabplus.media.errors import MediaError
+from crabplus.media.limits import MOST_PIECES
+from crabplus.media.still_files import check_still
 
-__all__ = ["IMAGES", "identify", "mp3_states_length"]
+__all__ = ["IMAGES", "SUFFIXES", "identify", "mp3_states_length", "wav_states_length"]
 
 IMAGES = ("jpeg", "png")
 _IMAGE_NAMES = frozenset((".jpg", ".jpeg", ".png"))
 _CLIP_NAMES = frozenset(
     (".mp4", ".m4v", ".mov", ".3gp", ".avi", ".mkv", ".webm", ".wav", ".mp3", ".flac", ".m4a", ".ogg", ".oga", ".opus")
 )
+SUFFIXES = _IMAGE_NAMES | _CLIP_NAMES
+"""Endings of names of media."""
 _BOXES = frozenset((b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"styp"))
+_INDEX = frozenset((b"trak", b"mdia", b"minf", b"stbl"))
 _UNKNOWN_RIFF = 0x7FFFF000  # writers that cannot seek back leave 0 or a value from here on as the length
 _LAST_OGG_PAGE = 65_307  # bytes of the longest page
 
@@ -27,7 +31,8 @@ def identify(path: str) -> str:
     """The format in the file: mov, avi, matroska, wav, mp3, flac, ogg, jpeg or png.
 
     Raises:
-        MediaError: no file, an empty one, an unknown format, one of another kind than the name says, or one cut short.
+        MediaError: no file, an empty one, an unknown format, one of another kind than the name says, one cut short, or
+            a picture that is too large.
     """
     try:
         if not os.path.exists(path):
@@ -55,8 +60,9 @@ def _identify(path: str, file: BinaryIO, size: int) -> str:
     if suffix in (_CLIP_NAMES if found in IMAGES else _IMAGE_NAMES):
         kind = f"a {found} picture" if found in IMAGES else f"sound or video ({found})"
         raise MediaError(path, f"is mislabelled: its name ends in {suffix}, but it holds {kind}; rename it")
-    lack = _lack(found, file, size)
-    if lack:
+    if found in IMAGES:
+        check_still(path, file, size, found)
+    elif lack := _lack(found, file, size):
         raise MediaError(path, f"is cut short or damaged: {lack}")
     return found
 
@@ -81,7 +87,6 @@ def _lack(found: str, file: BinaryIO, size: int) -> str | None:
     """What shows that the file of ``size`` bytes is not whole; None if nothing does."""
     check = {
         "mov": _lack_mov, "wav": _lack_riff, "avi": _lack_riff, "matroska": _lack_matroska, "ogg": _lack_ogg,
-        "jpeg": _lack_jpeg, "png": _lack_png,
     }.get(found)  # fmt: skip
     file.seek(0)
     try:
@@ -96,7 +101,9 @@ def _past_end(wanted: int, size: int) -> str | None:
 
 def _lack_mov(file: BinaryIO, size: int) -> str | None:
     at, names = 0, set()
-    while at + 8 <= size:
+    for _ in range(MOST_PIECES):
+        if at + 8 > size:
+            break
         file.seek(at)
         length, name = struct.unpack(">I4s", file.read(8))
         head = 8
@@ -109,8 +116,31 @@ def _lack_mov(file: BinaryIO, size: int) -> str | None:
             return _past_end(at + length, size)
         if length < head:
             break
+        if name == b"moov" and not _whole_index(file, at + head, at + length):
+            return "its index (the moov box) is broken"
         at += length
     return None if b"moov" in names else "its index (the moov box) is missing"
+
+
+def _whole_index(file: BinaryIO, start: int, end: int) -> bool:
+    """Whether the boxes from ``start`` to ``end`` fill that place, and those of each track within likewise."""
+    waiting = [(start, end)]
+    for _ in range(MOST_PIECES):
+        if not waiting:
+            return True
+        at, end = waiting.pop()
+        if end - at < 8:  # some writers leave four zeros at the end
+            continue
+        file.seek(at)
+        length, name = struct.unpack(">I4s", file.read(8))
+        if not length and not any(file.read(end - at - 8)):  # nor is it more than padding
+            continue
+        if length < 8 or at + length > end:
+            return False
+        waiting.append((at + length, end))
+        if name in _INDEX:
+            waiting.append((at + 8, at + length))
+    return False
 
 
 def _lack_riff(file: BinaryIO, size: int) -> str | None:
@@ -148,28 +178,6 @@ def _lack_ogg(file: BinaryIO, size: int) -> str | None:
     return _past_end(start + at + 27 + segments + sum(table) + segments - len(table), size)
 
 
-def _lack_jpeg(file: BinaryIO, size: int) -> str | None:
-    data, at = file.read(), 2
-    while data[at : at + 1] == b"\xff" and data[at + 1] != 0xDA:  # what precedes the picture, a thumbnail perhaps
-        at += 1 if data[at + 1] == 0xFF else 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
-    return None if data.find(b"\xff\xd9", at) > 0 else "the end of its picture is missing"
-
-
-def _lack_png(file: BinaryIO, size: int) -> str | None:
-    data, at = file.read(), 8
-    while at < size:
-        length, name = struct.unpack(">I4s", data[at : at + 8])
-        end = at + 12 + length
-        if end > size:
-            return _past_end(end, size)
-        if zlib.crc32(data[at + 4 : end - 4]) != struct.unpack(">I", data[end - 4 : end])[0]:
-            return f"the checksum of its {name.decode('latin-1')} chunk is wrong"
-        if name == b"IEND":
-            return None
-        at = end
-    return "the end of its picture is missing"
-
-
 def _after_id3(head: bytes) -> int:
     sizes = head[6:10]
     return 10 + sum((byte & 0x7F) << 7 * (3 - place) for place, byte in enumerate(sizes)) if len(sizes) == 4 else 0
@@ -182,3 +190,11 @@ def mp3_states_length(path: str) -> bool:
         file.seek(_after_id3(head) if head[:3] == b"ID3" else 0)
         head = file.read(4096)
     return any(name in head for name in (b"Xing", b"Info", b"VBRI"))
+
+
+def wav_states_length(path: str) -> bool:
+    """Whether a wav says how long its sound is; a writer that cannot seek back, into a pipe, leaves that open."""
+    with open(path, "rb") as file:
+        head = file.read(4096)
+    at = head.find(b"data", 12)
+    return not 0 <= at <= len(head) - 8 or 0 < struct.unpack("<I", head[at + 4 : at + 8])[0] < _UNKNOWN_RIFF

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crabplus.media.errors import MediaError
+from crabplus.media.marks import Marks
 from crabplus.media.records import Frames, Probe
 from crabplus.media.wire import receive, send
 
@@ -29,6 +30,7 @@ FilePath = str | os.PathLike[str]
 COMMAND = [sys.executable, "-P", "-m", "crabplus.media.worker"]  # -P: no module is taken from the current folder
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 _INSTALLED = os.path.basename(_PACKAGE_ROOT) in ("site-packages", "dist-packages")  # the worker finds it by itself
+_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}  # glibc: what pictures took goes back to the system at once
 _START_LIMIT = 120.0  # seconds for a worker to import its libraries
 
 
@@ -48,7 +50,7 @@ class _Worker:
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self.process = subprocess.Popen(
             COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env={**os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            env={**_ALLOCATOR, **os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )  # fmt: skip
         self.requests, self.replies = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
@@ -160,6 +162,26 @@ class Decoder:
     def image(self, path: FilePath, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """See :func:`crabplus.media.image`."""
         return self._call("image", path, _size(size))
+
+    def cuts(self, path: FilePath, start: float | None = None, end: float | None = None) -> list[float]:
+        """See :func:`crabplus.media.cuts`."""
+        return self._call("cuts", path, _second(start), _second(end))
+
+    def annotate(self, path: FilePath, out: FilePath, marks: Marks, form: str = "mp4") -> None:
+        """Writes a copy of a film or a picture with marks drawn over it.
+
+        A film is written as H.264 in mp4: upright and with square pixels, of the same size (a pixel more where that is
+        odd) and with every picture at its own time. Its sound is carried over as it is where mp4 takes it, else as AAC.
+        Little of it is held at a time, however long it is.
+
+        Args:
+            path: the original. out: the copy; it is replaced while it is written. marks: what is drawn, and when.
+            form: of the copy: ``mp4`` for a film, ``jpg`` or ``png`` for a picture.
+
+        Raises:
+            MediaError: the original cannot be read to its end, is sound alone, or of another kind than ``form``.
+        """
+        self._call("annotate", path, os.path.abspath(os.fsdecode(out)), marks, form)
 
     def close(self) -> None:
         """Ends the worker; a later call starts a new one."""

@@ -15,7 +15,7 @@ from crabplus.media.records import Frames
 from crabplus.media.stills import resize
 from crabplus.media.streams import opened, packets
 
-__all__ = ["read_frames"]
+__all__ = ["Walk", "read_frames"]
 
 _SEEK_GAIN = 0.4  # seconds of decoding that a seek must save
 _BLIND_GAIN = 5.0  # the same where the container has no index to tell what it would save
@@ -42,7 +42,7 @@ def read_frames(path: str, count: int, start: float | None, end: float | None, s
     times = np.empty(count, np.float64)
     with opened(path, clip.format, clip.video) as container:
         before, reformatter = None, VideoReformatter()
-        for place, shown in enumerate(_Walk(clip, container).at(targets)):
+        for place, shown in enumerate(Walk(clip, container).at(targets)):
             if shown is before:
                 images[place] = images[place - 1]
             else:
@@ -52,7 +52,7 @@ def read_frames(path: str, count: int, start: float | None, end: float | None, s
     return Frames(images, times, begin, stop)
 
 
-class _Walk:
+class Walk:
     """Goes through the pictures of one stream in the order of display, forward only."""
 
     def __init__(self, clip: Clip, container: InputContainer) -> None:
@@ -80,6 +80,19 @@ class _Walk:
                 shown, self.ahead = self.ahead, next(self.frames, None)
             self._check(target, shown)
             yield shown  # type: ignore[misc]
+
+    def every(self) -> Iterator[Shown]:
+        """All pictures with their times.
+
+        Raises:
+            MediaError: damage, or the pictures stop too soon.
+        """
+        shown: Shown | None = None
+        for shown in self.frames:
+            self._check(shown[0], shown)
+            yield shown
+        self.ahead = None
+        self._check(self.clip.last_picture, shown)
 
     def _check(self, target: float, shown: Shown | None) -> None:
         for begin, until, why in self.damage:

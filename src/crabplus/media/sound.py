@@ -11,8 +11,9 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from crabplus.media.clip import Clip, survey, window_of
+from crabplus.media.containers import wav_states_length
 from crabplus.media.errors import MediaError
-from crabplus.media.streams import opened, packets
+from crabplus.media.streams import check_rate, opened, packets
 
 __all__ = ["read_waveform"]
 
@@ -63,6 +64,8 @@ class _Reader:
         self.slack = _EXACT_SLACK
         self.broken: tuple[float, str] | None = None
         self.unheard: list[float] = []
+        # then its last packet is as long as it is, and not what is left of a longer one
+        self.endless = clip.format == "wav" and not wav_states_length(clip.path)
 
     def read(self, seek: bool) -> bool:
         """Decodes the window; False if a seek went past its start, and it must be read from the beginning."""
@@ -83,13 +86,15 @@ class _Reader:
                 if heard < self.start - _LEAD:
                     continue
                 if run is None or not run.takes(time, frame):
-                    self._put(run)
+                    check_rate(clip.path, frame.sample_rate)
+                    self._finish(run)
                     run = _Run(time, frame, self.rate, free=time < self.start - _LEAD / 2)
                 run.push(frame)
+                self._put(run)
                 self.reached = max(self.reached, run.end)
                 if self.reached >= self.end + _LEAD:
                     break
-        self._put(run)
+        self._finish(run)
         return True
 
     def _frames(self, container: InputContainer, stream: av.AudioStream) -> Iterator[tuple[float, av.AudioFrame]]:
@@ -99,7 +104,7 @@ class _Reader:
             length = (packet.duration or 0) * base
             if at is not None:
                 self.unheard.append(at)
-            if packet.is_corrupt:
+            if packet.is_corrupt and not self.endless:
                 self._spoilt(at, length, "a packet is incomplete")
             try:
                 frames = packet.decode()
@@ -128,13 +133,18 @@ class _Reader:
         if self.broken is None and time < self.end and time + length >= self.start:
             self.broken = (time, why)
 
-    def _put(self, run: "_Run | None") -> None:
-        if run is None:
-            return
-        sound, place = run.finish(), round((run.start - self.start) * self.rate)
-        low, high = max(place, 0), min(place + len(sound), len(self.samples))
-        if low < high:
-            self.samples[low:high] = sound[low - place : high - place]
+    def _put(self, run: "_Run") -> None:
+        """Puts what a run has resampled into its place."""
+        for sound, at in run.take():
+            place = round((run.start - self.start) * self.rate) + at
+            low, high = max(place, 0), min(place + len(sound), len(self.samples))
+            if low < high:
+                self.samples[low:high] = sound[low - place : high - place]
+
+    def _finish(self, run: "_Run | None") -> None:
+        if run is not None:
+            run.finish()
+            self._put(run)
 
     def check(self) -> None:
         """Refuses a window that could not be filled.
@@ -168,6 +178,7 @@ class _Run:
         self.resampler = AudioResampler(format="flt", layout="mono", rate=wanted)
         self.pieces: list[NDArray[Any]] = []
         self.done: list[Mono] = []
+        self.given = 0  # samples that were taken
 
     @property
     def end(self) -> float:
@@ -183,11 +194,17 @@ class _Run:
         if self.waiting >= self.rate:
             self._resample()
 
-    def finish(self) -> Mono:
+    def take(self) -> Iterator[tuple[Mono, int]]:
+        """What is done and was not taken yet, each piece with its place after the start of the run."""
+        for sound in self.done:
+            yield sound, self.given
+            self.given += len(sound)
+        self.done = []
+
+    def finish(self) -> None:
         self._resample()
         if self.rate != self.wanted and self.length:
             self.done.extend(frame.to_ndarray()[0] for frame in self.resampler.resample(None))
-        return np.concatenate(self.done) if self.done else np.zeros(0, np.float32)
 
     def _resample(self) -> None:
         if not self.waiting:

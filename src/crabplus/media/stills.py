@@ -1,5 +1,7 @@
 """Still images, and resizing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
@@ -12,6 +14,7 @@ from crabplus.media.errors import MediaError
 __all__ = ["read_image", "resize"]
 
 cv2.setNumThreads(1)
+_BAND = 256  # rows
 
 
 def read_image(path: str, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
@@ -24,17 +27,36 @@ def read_image(path: str, size: tuple[int, int] | None = None) -> NDArray[np.uin
     if form not in IMAGES:
         raise MediaError(path, f"is no still picture but sound or video ({form}): read it with frames or waveform")
     data = np.fromfile(path, np.uint8)
-    try:
+    with _opencv():
         picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED if form == "png" else cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise MediaError(path, f"cannot be decoded as {form}: {error.err}") from error
     if picture is None:
         raise MediaError(path, f"cannot be decoded as {form}")
+    del data
     return resize(_to_rgb(picture), size)
 
 
+@contextmanager
+def _opencv() -> Iterator[None]:
+    """OpenCV's one error as one of Python's.
+
+    Raises:
+        MemoryError, ValueError: as it is.
+    """
+    try:
+        yield
+    except cv2.error as error:
+        raise (MemoryError if error.code == cv2.Error.StsNoMem else ValueError)(error.err) from error
+
+
 def _to_rgb(picture: NDArray[Any]) -> NDArray[np.uint8]:
-    """OpenCV's grey, BGR or BGRA of 8 or 16 bits as 8-bit RGB."""
+    """OpenCV's grey, BGR or BGRA of 8 or 16 bits as 8-bit RGB; in bands, because what comes in between is large."""
+    out = np.empty((*picture.shape[:2], 3), np.uint8)
+    for top in range(0, len(picture), _BAND):
+        out[top : top + _BAND] = _band_to_rgb(picture[top : top + _BAND])
+    return out
+
+
+def _band_to_rgb(picture: NDArray[Any]) -> NDArray[np.uint8]:
     if picture.dtype == np.uint16:
         picture = ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if picture.ndim == 2:
@@ -46,6 +68,7 @@ def _to_rgb(picture: NDArray[Any]) -> NDArray[np.uint8]:
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
+@_opencv()
 def resize(picture: NDArray[np.uint8], size: tuple[int, int] | None) -> NDArray[np.uint8]:
     """The picture (H, W, 3) at ``size`` (width, height): area filter where it shrinks, bilinear where it grows."""
     height, width = picture.shape[:2]

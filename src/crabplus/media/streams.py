@@ -1,8 +1,9 @@
 """Opening a container for one of its streams, and noticing what a demuxer passes over in silence."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import av
 from av.container import InputContainer
@@ -10,10 +11,15 @@ from av.logging import Capture
 from av.stream import Discard, Stream
 
 from crabplus.media.errors import MediaError
+from crabplus.media.limits import MOST_STREAMS, SOUND_RATES, VIDEO_PIXELS, large
 
-__all__ = ["first_frame", "opened", "packets", "stamp_of", "start_of"]
+__all__ = ["check_rate", "first_frame", "opened", "packets", "reading", "stamp_of", "start_of"]
+
+T = TypeVar("T")
 
 _SKIPPERS = ("matroska", "ogg")  # their demuxers leave out a damaged stretch and go on, with no more than a message
+_MANY = f"has more than {MOST_STREAMS} streams, and no more are read"
+_LARGE = f"its pictures claim an impossible size, or more than the {VIDEO_PIXELS:,} pixels that are read"
 _WAV_PROBE = "20000"  # bytes; a wav file is searched for other codecs in disguise, by default 5 MB of it
 
 av.logging.set_level(av.logging.ERROR)
@@ -26,34 +32,76 @@ def opened(path: str, form: str, index: int | None = None) -> Iterator[InputCont
     """The container; with ``index``, set to read that stream alone and to decode it in one thread.
 
     Raises:
-        MediaError: it cannot be read, has no decoder for the stream, or a damaged stretch was met and left out.
+        MediaError: it cannot be read, has no decoder for the stream, asks for more than is given to a file, or a
+            damaged stretch was met and left out.
     """
-    options = {"protocol_whitelist": "file"}  # no file may make us read another one
+    options = {
+        "protocol_whitelist": "file",  # no file may make us read another one
+        "max_streams": str(MOST_STREAMS), "max_pixels": str(VIDEO_PIXELS),
+    }  # fmt: skip
     if form == "wav":
         options["probesize"] = _WAV_PROBE
+    began = 0  # how many messages opening it gave; they may be on streams that are not read
     try:
         # "file:" because a colon in a name would make it an address
         with Capture(local=True) as log, av.open("file:" + path, format=form, options=options,
                                                  metadata_errors="replace") as container:  # fmt: skip
             if index is not None:
                 _select(path, container, index)
+            began = len(log)
             yield container
-    except av.FFmpegError as error:
+    except (av.FFmpegError, MediaError) as error:
+        if any("max_streams" in message for _, _, message in log):
+            raise MediaError(path, _MANY) from error
+        if any(message.startswith("Picture size") for _, _, message in log[began:]):
+            raise MediaError(path, _LARGE) from error
+        if isinstance(error, MediaError):
+            raise
+        if isinstance(error, MemoryError):
+            raise MediaError(path, "is damaged: it asks for more memory than there is for one file") from error
         raise MediaError(path, f"cannot be read as {form}: {error.strerror}") from error
-    if form in _SKIPPERS:
-        for level, source, message in log:
-            if level <= av.logging.ERROR and form in source.split(","):
-                raise MediaError(path, f"is damaged: {message.strip()}")
+    for level, source, message in log:
+        if "max_streams" in message:
+            raise MediaError(path, _MANY)
+        if form in _SKIPPERS and level <= av.logging.ERROR and form in source.split(","):
+            raise MediaError(path, f"is damaged: {message.strip()}")
 
 
 def _select(path: str, container: InputContainer, index: int) -> None:
     stream = container.streams[index]
     if stream.codec_context is None:
         raise MediaError(path, f"its {stream.type} is in a format that this build of PyAV cannot decode")
-    stream.codec_context.thread_count = 1
+    codec = stream.codec_context
+    if stream.type == "video" and codec.width * codec.height > VIDEO_PIXELS:
+        raise MediaError(path, large(codec.width, codec.height, VIDEO_PIXELS))
+    if stream.type == "audio":
+        check_rate(path, codec.sample_rate)
+    codec.thread_count, codec.options = 1, {"max_pixels": str(VIDEO_PIXELS)}
     for other in container.streams:
         if other.index != index:
             other.discard = Discard.all
+
+
+def reading(path: str, form: str, items: Iterable[T]) -> Iterator[T]:
+    """The items of something that reads a container, for those who write another one at the same time.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    try:
+        yield from items
+    except av.FFmpegError as error:
+        raise MediaError(path, f"cannot be read as {form}: {error.strerror}") from error
+
+
+def check_rate(path: str, rate: int) -> None:
+    """Refuses a rate of samples that no sound has.
+
+    Raises:
+        MediaError: it is none.
+    """
+    if not SOUND_RATES[0] <= rate <= SOUND_RATES[1]:
+        raise MediaError(path, f"its sound claims {rate} samples per second, which no sound has")
 
 
 def packets(path: str, container: InputContainer, stream: Stream) -> Iterator[tuple[av.Packet, float | None]]:

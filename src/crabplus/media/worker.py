@@ -4,7 +4,9 @@ It runs apart from its owner because a decoder can hang or crash on a bad file, 
 It imports numpy, av and cv2 and nothing heavier, so that it starts fast.
 """
 
+import contextlib
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -12,6 +14,7 @@ import traceback
 from typing import Any, BinaryIO
 
 from crabplus.media.errors import MediaError
+from crabplus.media.limits import MEMORY
 from crabplus.media.wire import receive, send
 
 __all__ = ["main"]
@@ -24,14 +27,28 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the owner's to handle
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not end up among the replies
+    _limit_memory()
     try:
         from crabplus.media.operations import OPERATIONS
     except ImportError as error:
         send(replies, f"{error}; install crabplus[media]")
         return
     send(replies, None)
+    gc.freeze()
     while _serve(requests, replies, OPERATIONS):
-        pass
+        gc.collect()  # containers and streams refer to each other: else pictures of many files would lie about
+
+
+def _limit_memory() -> None:
+    """So that a file which asks for more ends in an error, and not in a machine without memory. Not on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = MEMORY if most == resource.RLIM_INFINITY else min(MEMORY, most)
+    with contextlib.suppress(OSError, ValueError):  # macOS knows the limit and refuses to set it
+        resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
 
 
 def _serve(requests: BinaryIO, replies: BinaryIO, operations: dict[str, Any]) -> bool:

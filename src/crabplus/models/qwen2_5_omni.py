@@ -269,6 +269,12 @@ class Qwen25Omni(Qwen25OmniEncoder):
         """The layer that makes logits."""
         return self.base.get_submodule(PARTS["head"])
 
+    @property
+    def token_kinds(self) -> dict[int, str]:
+        """Tokens that stand for media, and their kinds; all others are text."""
+        tokenizer = self.processor.tokenizer
+        return {getattr(tokenizer, f"{kind}_token_id"): kind for kind in MEDIA}
+
     def run_every_tower(self) -> None:
         """Make a training batch that lacks pictures, or sound, run that tower on a blank input with weight zero.
 

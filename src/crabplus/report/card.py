@@ -14,13 +14,17 @@ from crabplus.schema import (
     Object,
     ObjectsAnswer,
     Prediction,
+    Reply,
     Sample,
     TextAnswer,
 )
 
-__all__ = ["Card", "Verdict", "describe", "seconds", "verdict"]
+__all__ = ["CLOCK", "Card", "Verdict", "clock", "describe", "moment", "seconds", "stretch", "verdict"]
 
 Mark = Literal["right", "partly", "wrong", "open"]
+
+CLOCK = 600.0
+"""Seconds; beyond them a time is written as hours, minutes and seconds."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def _plain(words: str) -> str:
     return words.replace("_", " ").strip().rstrip(".").casefold()
 
 
-def describe(answer: Answer | None, sample: Sample) -> str:
+def describe(answer: Answer | None, asked: Sample | Reply) -> str:
     """An answer in words; an option of a choice is written out."""
     match answer:
         case None:
@@ -102,7 +106,7 @@ def describe(answer: Answer | None, sample: Sample) -> str:
         case TextAnswer(text=text):
             return text
         case ChoiceAnswer(index=index):
-            return sample.options[index] if index < len(sample.options) else f"option {index + 1}"
+            return asked.options[index] if index < len(asked.options) else f"option {index + 1}"
         case EventsAnswer(events=events):
             return "; ".join(map(_event, events)) or "nothing happens"
         case ObjectsAnswer(objects=objects, present=present):
@@ -111,7 +115,7 @@ def describe(answer: Answer | None, sample: Sample) -> str:
 
 def _event(event: Event) -> str:
     sense = "" if event.modality == "audio-visual" else f" ({event.modality})"
-    return f"{event.label}{sense} {seconds(event.start)}\u00a0to\u00a0{seconds(event.end)}\u00a0s"
+    return f"{event.label}{sense} {stretch(event.start, event.end)}"
 
 
 def _object(thing: Object) -> str:
@@ -121,3 +125,23 @@ def _object(thing: Object) -> str:
 def seconds(time: float) -> str:
     """A time without needless zeros: 3, 2.5, 0.25."""
     return f"{time:.2f}".rstrip("0").rstrip(".")
+
+
+def clock(time: float) -> str:
+    """A time as hours, minutes and seconds, with tenths where there are any: 0:10:05, 1:02:03.5."""
+    tenths = round(10 * time)
+    minutes, rest = divmod(tenths, 600)
+    tail = f".{rest % 10}" if rest % 10 else ""
+    return f"{minutes // 60}:{minutes % 60:02}:{rest // 10:02}{tail}"
+
+
+def moment(time: float, length: float) -> str:
+    """A time as those of its file of ``length`` seconds are written: 2.5 s; beyond ten minutes 0:00:02.5."""
+    return clock(time) if length > CLOCK else f"{seconds(time)} s"
+
+
+def stretch(start: float, end: float) -> str:
+    """From when to when, in one piece: 2 to 2.5 s; beyond ten minutes 0:09:58 to 0:10:05."""
+    if end > CLOCK:
+        return f"{clock(start)}\u00a0to\u00a0{clock(end)}"
+    return f"{seconds(start)}\u00a0to\u00a0{seconds(end)}\u00a0s"

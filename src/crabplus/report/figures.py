@@ -163,7 +163,7 @@ def _dash(kind: str) -> str:
 def _draw_timeline(axes: Axes, lanes: Timeline) -> None:
     """Bars over seconds, rows from the top down, each as high as its lanes."""
     axes.set(xlim=(0, lanes.length), ylim=(sum(row.lanes for row in lanes.rows), 0), yticks=[])
-    axes.set_xticks([float(tick.words) for tick in lanes.ticks], [tick.words for tick in lanes.ticks])
+    axes.set_xticks([tick.left * lanes.length / 100 for tick in lanes.ticks], [tick.words for tick in lanes.ticks])
     axes.tick_params(axis="x", labelsize=8, labelcolor=SOFT, length=0)
     axes.grid(axis="x", color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)

@@ -59,8 +59,9 @@ def overlay(card: Card, width: int, height: int) -> Overlay | None:
         for thing in things
         for x, y in thing.points
     )
-    words = f"True box: {_places(truth)}." + (f" Predicted box: {_places(said)}." if card.asked else "")
-    return Overlay(width, height, frames, spots, words)
+    words = [f"True box: {_places(truth)}."] if card.sample.answer is not None else []
+    words += [f"Predicted box: {_places(said)}."] if card.asked else []
+    return Overlay(width, height, frames, spots, " ".join(words))
 
 
 def _objects(answer: Answer | None) -> tuple[Object, ...] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-__all__ = ["render"]
+__all__ = ["fragment", "render"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -19,6 +19,11 @@ def render(template: str, **content: Any) -> str:
         **content, script=script, style=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
         script_hash=b64encode(sha256(script.encode()).digest()).decode(),
     )  # fmt: skip
+
+
+def fragment(template: str, **content: Any) -> str:
+    """A piece of a page from a template of this package; texts are escaped."""
+    return _environment().get_template(template).render(**content)
 
 
 def _environment() -> Environment:

@@ -13,9 +13,9 @@ from crabplus.report.overlay import Overlay, overlay
 from crabplus.report.timeline import Timeline, timeline
 from crabplus.schema import Media, ObjectsAnswer, Prediction
 
-__all__ = ["CardView", "Picture", "Player", "ReportError", "view"]
+__all__ = ["STRIP", "CardView", "Picture", "Player", "ReportError", "drawn", "obstacle", "stills", "view"]
 
-_STRIP = 6
+STRIP = 6
 """Pictures shown of a video that browsers do not play or that is too large."""
 
 
@@ -109,18 +109,18 @@ def _media(card: Card, file_limit: int) -> tuple[list[Player], list[Picture], li
         path = card.path(media)
         if not path.is_file():
             raise ReportError(f"{card.sample.id}: {path} is not there; give the folder that the sample's paths are in")
-        obstacle = None if media.kind == "image" else _obstacle(path, file_limit)
-        if obstacle:
-            remarks.append(f"{media.role} cannot be played here: {obstacle}")
+        hindrance = None if media.kind == "image" else obstacle(path, file_limit)
+        if hindrance:
+            remarks.append(f"{media.role} cannot be played here: {hindrance}")
         elif media.kind != "image":
             players.append(Player(media.kind, media.role, file_uri(path), None, media.start or 0.0, media.end))
         try:
             if media.kind == "image":
-                pictures.append(_picture(card, media.role, image(path)))
-            elif media.kind == "video" and obstacle:
-                pictures += [_picture(card, media.role, still) for still in _stills(path, media, _STRIP)]
+                pictures.append(drawn(card, media.role, image(path)))
+            elif media.kind == "video" and hindrance:
+                pictures += [drawn(card, media.role, still) for still in stills(path, media, STRIP)]
             elif media.kind == "video":
-                players[-1] = replace(players[-1], poster=picture_uri(_stills(path, media, 1)[0], quality=70))
+                players[-1] = replace(players[-1], poster=picture_uri(stills(path, media, 1)[0], quality=70))
         except MediaError as error:
             remarks.append(f"{media.role} cannot be shown: {error}")
     if _wants_picture(card) and not pictures:
@@ -128,7 +128,7 @@ def _media(card: Card, file_limit: int) -> tuple[list[Player], list[Picture], li
     return players, pictures, remarks
 
 
-def _obstacle(path: Path, file_limit: int) -> str | None:
+def obstacle(path: Path, file_limit: int) -> str | None:
     """Why a file is not embedded, in words."""
     if path.suffix.lower() not in PLAYABLE:
         return f"browsers do not play {path.suffix or 'files without an ending'}"
@@ -144,15 +144,21 @@ def _middle(card: Card) -> list[Picture]:
     """The middle picture of the video, to draw boxes on, for a sample that has no picture of its own."""
     try:
         videos = card.media("video")[:1]
-        return [_picture(card, media.role, _stills(card.path(media), media, 1)[0]) for media in videos]
+        return [drawn(card, media.role, stills(card.path(media), media, 1)[0]) for media in videos]
     except MediaError:
         return []
 
 
-def _stills(path: Path, media: Media, count: int) -> NDArray[np.uint8]:
-    return frames(path, count, start=media.start, end=media.end).images
+def stills(path: Path, media: Media, count: int, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """``count`` pictures evenly over the window that is meant of a video, (count, H, W, 3), at ``size`` if given.
+
+    Raises:
+        MediaError: they cannot be read.
+    """
+    return frames(path, count, media.start, media.end, size).images
 
 
-def _picture(card: Card, role: str, picture: NDArray[np.uint8]) -> Picture:
+def drawn(card: Card, role: str, picture: NDArray[np.uint8]) -> Picture:
+    """A picture (H, W, 3) with the boxes and points of a card over it."""
     height, width = picture.shape[:2]
     return Picture(role, picture_uri(picture), width, height, overlay(card, width, height))

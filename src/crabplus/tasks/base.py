@@ -67,10 +67,20 @@ class Task(ABC):
         wording = pack.wording(worded)
         media = tuple(self._show(item, pack) for item in sample.media)
         lead = (Part(kind="text", text=wording.lead),) if wording.lead else ()
-        asked = pack.instruction(worded, sample.id, draw).format(**self.fields(sample, pack))
+        asked = self._instruction(worded, sample, pack, draw)
         ask = Part(kind="text", text=asked if reasoning or not pack.direct else f"{asked} {pack.direct}")
         system = (Message("system", (Part(kind="text", text=pack.system),)),) if pack.system else ()
         return (*system, Message("user", (*lead, *media, ask)))
+
+    def _instruction(self, worded: str, sample: Sample, pack: Pack, draw: int | None) -> str:
+        """What is asked in words: of media, or of the notes about the windows of a long file."""
+        fields = self.fields(sample, pack)
+        if "notes" in sample.meta:
+            return pack.joins[worded].format(**fields, notes=sample.meta["notes"])
+        text = pack.instruction(worded, sample.id, draw)
+        closed = sample.meta.get("closed") and pack.vocabulary and not ("{choices}" in text or "{options}" in text)
+        named = f" {pack.vocabulary.format(options=', '.join(sample.options))}" if closed else ""
+        return text.format(**fields) + named
 
     def target(self, sample: Sample, pack: Pack | None = None, reasoning: bool = True) -> str:
         """The text that a model should generate, with the reasoning of the sample in front if it has one.

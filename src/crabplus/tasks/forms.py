@@ -60,21 +60,27 @@ def events(tag: str, sample: Sample, pack: Pack, most: int = MOST) -> str:
     """
     lengths = (media.end or media.duration or 0.0 for media in sample.media)
     space, span = _space(pack.spaced), _range(ceil(max(pack.longest, *lengths, 1.0)), pack.spaced)
-    one = f"{space}<{tag}>{space}{_NAME}, (?:{span}){{1,{MOST}}}?</{tag}>"
+    one = f"{space}<{tag}>{space}{_name(sample)}, (?:{span}){{1,{MOST}}}?</{tag}>"
     return f"(?:<{tag}></{tag}>|(?:{one}){{1,{most}}}?)"
 
 
-def thing(pack: Pack, points: int = 0) -> str:
+def thing(sample: Sample, pack: Pack, points: int = 0) -> str:
     """``<obj>`` with a name, a box within the canvas and up to ``points`` points."""
     space, (width, height) = _space(pack.spaced), pack.canvas
     point = rf"\({space}{whole(0, width - 1)},{space}{whole(0, height - 1)}\)"
     behind = f"(?: (?:{point}){{1,{points}}}?)??" if points else ""
-    return f"{space}<obj>{space}{_NAME} {_box(pack.canvas, pack.spaced)}{behind}</obj>"
+    return f"{space}<obj>{space}{_name(sample)} {_box(pack.canvas, pack.spaced)}{behind}</obj>"
 
 
-def things(pack: Pack, points: int) -> str:
+def things(sample: Sample, pack: Pack, points: int) -> str:
     """One thing or several."""
-    return f"(?:{thing(pack, points)}){{1,{MOST}}}?"
+    return f"(?:{thing(sample, pack, points)}){{1,{MOST}}}?"
+
+
+def _name(sample: Sample) -> str:
+    """A label: one of the sample's own where it has to be (``meta["closed"]``), else any."""
+    own = sample.options if sample.meta.get("closed") else ()
+    return f"(?:{'|'.join(map(re.escape, own))})" if own else _NAME
 
 
 def _space(wanted: bool) -> str:

@@ -51,6 +51,10 @@ class Pack(BaseModel):
         direct: sentence that is added to the instruction where no reasoning is wanted; may be empty.
         choices: how the vocabulary of a sample is named, with ``{options}`` in it; it stands where an instruction says
             ``{choices}``, and nothing does where a sample has no vocabulary.
+        vocabulary: sentence that is added where a user's own labels have to be kept to and the instruction does not
+            name them, with ``{options}`` in it; may be empty.
+        joins: by key, how one answer is asked for out of what was said of the windows of a long file, with ``{notes}``
+            in it, and all that an instruction may have.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,12 +70,19 @@ class Pack(BaseModel):
     system: str = ""
     choices: str = ""
     direct: str = ""
+    vocabulary: str = ""
+    joins: dict[str, str] = Field(default_factory=dict)
     keys: dict[str, Wording]
 
-    @field_validator("choices")
+    @field_validator("choices", "vocabulary")
     @classmethod
     def _choices(cls, text: str) -> str:
         return _filled(text, ("options",))
+
+    @field_validator("joins")
+    @classmethod
+    def _joins(cls, texts: dict[str, str]) -> dict[str, str]:
+        return {key: _filled(text, (*PLACES, "notes")) for key, text in texts.items()}
 
     @property
     def digest(self) -> str:

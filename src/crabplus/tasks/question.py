@@ -39,7 +39,8 @@ class MusicQuestion(Task):
         return TextAnswer(_COUNTS.get(word, word)) if word else reason
 
     def form(self, sample: Sample, pack: Pack) -> str:
-        return forms.word(pack)
+        own = sample.options if sample.meta.get("closed") else ()
+        return forms.one_of(map(write_answer, own), pack) if own else forms.word(pack)
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         right = [_word(answer) == _word(sample.answer) and answer is not None for sample, answer in pairs]

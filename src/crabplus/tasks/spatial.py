@@ -36,7 +36,7 @@ class SourceGrounding(Task):
         return ObjectsAnswer((thing,)) if thing else reason
 
     def form(self, sample: Sample, pack: Pack) -> str:
-        return forms.thing(pack)
+        return forms.thing(sample, pack)
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         return grounding(box_iou([_box(answer) for _, answer in pairs], [_box(sample.answer) for sample, _ in pairs]))
@@ -74,7 +74,7 @@ class SourceMasks(Task):
         return reason or ObjectsAnswer(tuple(things))
 
     def form(self, sample: Sample, pack: Pack) -> str:
-        return f"(?:<obj></obj>|{forms.things(pack, POINTS)})"
+        return f"(?:<obj></obj>|{forms.things(sample, pack, POINTS)})"
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[str, float | None]:
         jaccard, f_measure = _box_values(pairs).mean(axis=0).tolist()
@@ -113,7 +113,7 @@ class Referring(SourceMasks):
 
     def form(self, sample: Sample, pack: Pack) -> str:
         no, yes = (forms.one_of([write_answer(said)], pack) for said in ("false", "true"))
-        return f"(?:{no}|{yes}{forms.things(pack, POINTS)})"
+        return f"(?:{no}|{yes}{forms.things(sample, pack, POINTS)})"
 
 
 def _box_values(pairs: Sequence[Pair]) -> NDArray[np.float64]:

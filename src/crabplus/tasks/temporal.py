@@ -75,7 +75,7 @@ class OneEvent(AudioVisualEvents):
 
 
 class ManyEvents(AudioVisualEvents):
-    """``unav``: all events of an untrimmed video, scored as detections; in a text all are equally sure."""
+    """``unav``: all events of an untrimmed video, scored as detections, by confidence where predictions have it."""
 
     metric = "average_map"
 
@@ -129,7 +129,11 @@ def _events(answer: Answer | None) -> tuple[Event, ...]:
 def _detections(pairs: Sequence[Pair]) -> tuple[list[TrueEvent], list[ScoredEvent]]:
     """True and predicted events, with the place of the sample as name of the video."""
     truth: list[TrueEvent] = [(n, *e) for n, (sample, _) in enumerate(pairs) for e in _timed(_events(sample.answer))]
-    said: list[ScoredEvent] = [(n, *e, 1.0) for n, (_, answer) in enumerate(pairs) for e in _timed(_events(answer))]
+    said: list[ScoredEvent] = [
+        (n, plain(e.label), e.start, e.end, 1.0 if e.confidence is None else e.confidence)
+        for n, (_, answer) in enumerate(pairs)
+        for e in _events(answer)
+    ]
     return truth, said
 
 

@@ -16,20 +16,22 @@ FPS = 8
 _BLOCK = 1024  # samples in a frame of AAC
 
 
-def write_clip(path: Path, scene: Scene, with_sound: bool = True) -> None:
-    """Film a scene: SECONDS at FPS, with its sound unless told otherwise."""
-    pictures, _ = draw(scene, [(n + 0.5) / FPS for n in range(SECONDS * FPS)], SIDE)
+def write_clip(path: Path, *scenes: Scene, with_sound: bool = True) -> None:
+    """Film scenes, one after the other: SECONDS of each at FPS, with its sound unless told otherwise."""
     with av.open(str(path), "w") as file:
         video = file.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "20", "threads": "1"})
         video.width, video.height, video.pix_fmt = SIDE, SIDE, "yuv420p"
         audio = file.add_stream("aac", rate=RATE, bit_rate=64000, layout="mono") if with_sound else None
-        for picture in pictures:
-            file.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        for number, scene in enumerate(scenes):
+            pictures, _ = draw(scene, [(n + 0.5) / FPS for n in range(SECONDS * FPS)], SIDE)
+            for picture in pictures:
+                file.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            if audio is not None:
+                wave = sound(scene)
+                for start in range(0, len(wave), _BLOCK):
+                    file.mux(audio.encode(_audio_frame(wave[start : start + _BLOCK], start + number * len(wave))))
         file.mux(video.encode(None))
         if audio is not None:
-            wave = sound(scene)
-            for start in range(0, len(wave), _BLOCK):
-                file.mux(audio.encode(_audio_frame(wave[start : start + _BLOCK], start)))
             file.mux(audio.encode(None))
 
 

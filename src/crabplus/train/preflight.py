@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from crabplus.config import ConfigError, TrainConfig
-from crabplus.data import Folder, pack_for
+from crabplus.data import Folder
 from crabplus.data.mixture import draws_of, shares
 from crabplus.data.scan import Scan, Track, fingerprint, load_scan, mark_of, save_scan, scan, untracked
 from crabplus.evaluate import evaluate
@@ -17,6 +17,7 @@ from crabplus.train.adapters import check_start, prepare, summary
 from crabplus.train.arguments import arguments_of, batch_of, check_processes
 from crabplus.train.judge import mean_relative
 from crabplus.train.plan import Plan
+from crabplus.wording import pack_for
 
 
 def check(config: TrainConfig, track: Track = untracked, fresh: bool = False, save: bool = True) -> Plan:
