@@ -15,13 +15,15 @@ ANYTHING = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or pa
 MAY_IMPORT: dict[str, set[str]] = {
     "assets": set(),
     "whole": set(),
+    # where models run
+    "device": set(),
     "schema": set(),
     "ilora": set(),
     "media": {"schema"},
     "metrics": {"schema"},
     "tasks": {"schema", "metrics"},
     "models": {"schema", "media"},
-    "segment": {"schema", "media"},
+    "segment": {"schema", "media", "device"},
     "report": {"schema", "media"},
     "datasets": {"schema", "media", "tasks"},
     "tidepool": {"schema", "media", "tasks", "datasets"},
@@ -66,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "own",
         "loading",
         "wording",
+        "device",
     },
     # ui probes what visitors upload (media), offers tasks by their plain names (own, tasks), films a clip for newcomers
     # where the model is the shipped one (models, tidepool), and makes masks (segment)

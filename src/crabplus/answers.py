@@ -13,7 +13,7 @@ from crabplus.own import Asked, AskError, Named, files_of, sample_of, windows_of
 from crabplus.schema import ObjectsAnswer, Prediction, Reply, Sample, Window
 from crabplus.tasks import Pack, get_task
 from crabplus.tasks.tags import without_tags
-from crabplus.windows import join, on_the_clock, split
+from crabplus.windows import join, on_the_clock, span_of, split
 
 __all__ = ["Plan", "answer", "needs_sum", "plan_of", "reply_to", "summed_up"]
 
@@ -84,8 +84,7 @@ def reply_to(plan: Plan, said: Sequence[Prediction], settings: Mapping[str, Any]
 
 def _window(sample: Sample, made: Prediction) -> Window:
     """What was said of a window, with its times on the clock of the file; a still picture has no time."""
-    timed = next((item for item in sample.media if item.kind != "image" or item.start is not None), None)
-    start, end = (timed.start or 0.0, timed.end or timed.duration or 0.0) if timed else (0.0, 0.0)
+    start, end = span_of(sample) or (0.0, 0.0)
     still = any(item.kind == "image" and item.start is None for item in sample.media)
     told = made.answer if still and isinstance(made.answer, ObjectsAnswer) else on_the_clock(made.answer, start, end)
     return Window(start, end, made.text, told, made.reasoning, made.reason, made.error, made.confidence)
@@ -121,8 +120,7 @@ def summed_up(
 
 def needs_sum(reply: Reply, pack: Pack) -> bool:
     """Whether a model has to read what was said of the windows of a reply."""
-    task = get_task(reply.task)
-    worded = task.like if task.like and task.key not in pack.joins else task.key
+    worded = get_task(reply.task).worded(pack.joins)
     return worded in pack.joins and sum(window.answer is not None for window in reply.windows) > 1
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from crabplus.answers import Plan, answer, plan_of, reply_to
 from crabplus.data import WithSource
 from crabplus.data.scan import Track, untracked
+from crabplus.device import default_device
 from crabplus.generate import load_adapter, predict, settings_of
 from crabplus.ilora import Routing, record_routing
-from crabplus.loading import adapter_for, default_device, origin_of
+from crabplus.loading import adapter_for, origin_of
 from crabplus.models import TINY, load_model
 from crabplus.models.source import Files
 from crabplus.own import Asked, AskError, Named, check_sounds, find_files, key_of, sample_of, windows_of

@@ -3,18 +3,10 @@
 from hashlib import file_digest
 from pathlib import Path
 
-import torch
-
 from crabplus.generate import check_adapter
 from crabplus.models import resolve
 
-__all__ = ["adapter_for", "default_device", "origin_of"]
-
-
-def default_device() -> str:
-    """The kind of accelerator that this machine has, such as ``cuda`` or ``mps``; ``cpu`` where there is none."""
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return found.type if found else "cpu"
+__all__ = ["adapter_for", "origin_of"]
 
 
 def adapter_for(name_or_path: str | Path, adapter: str | Path | None) -> str | Path:

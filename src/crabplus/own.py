@@ -12,8 +12,8 @@ from crabplus import media as files
 from crabplus.media.containers import SUFFIXES
 from crabplus.media.records import Probe
 from crabplus.schema import Media, Sample
-from crabplus.tasks import TASKS, Pack, get_task
-from crabplus.windows import plan
+from crabplus.tasks import TASKS, Pack, Task, get_task
+from crabplus.windows import plan, span_of
 
 __all__ = [
     "NAMES",
@@ -96,16 +96,16 @@ def key_of(name: str, pack: Pack, labels: Sequence[str] = ()) -> str:
     if name in NAMES:
         able = ", ".join(plain for plain, keys in NAMES.items() if any(key in pack.keys for key in keys))
         raise AskError(f"this model was not taught {name!r} (its pack {pack.name!r} has no wording); it knows {able}")
-    key = get_task(name).key if name in TASKS else _known(name)
-    pack.wording(get_task(key).like or key if key not in pack.keys else key)
-    return key
+    task = _known(name)
+    pack.wording(task.worded(pack.keys))
+    return task.key
 
 
-def _known(name: str) -> str:
+def _known(name: str) -> Task:
     import difflib
 
     try:
-        return get_task(name).key
+        return get_task(name)
     except KeyError:
         near = difflib.get_close_matches(name, [*NAMES, *TASKS], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -187,10 +187,10 @@ def windows_of(sample: Sample, asked: Asked, pack: Pack) -> list[tuple[float, fl
     Raises:
         AskError: a length or an overlap that cannot be.
     """
-    timed = next((item for item in sample.media if item.kind != "image" or item.start is not None), None)
-    if timed is None or sample.task in MATCHING:
+    span = span_of(sample)
+    if span is None or sample.task in MATCHING:
         return []
-    low, high = timed.start or 0.0, timed.end or timed.duration or 0.0
+    low, high = span
     length = pack.longest if asked.window is None else asked.window
     if not 0 < length <= pack.longest:
         raise AskError(
@@ -199,8 +199,9 @@ def windows_of(sample: Sample, asked: Asked, pack: Pack) -> list[tuple[float, fl
     overlap = length / 5 if asked.overlap is None else asked.overlap
     try:
         found = plan(low, high, length, overlap)
-        if len(found) > 1 and asked.cuts and timed.kind != "audio":
-            found = plan(low, high, length, overlap, _cuts(timed.path, low, high))
+        film = next((item for item in files_of(sample) if item.kind == "video"), None)
+        if len(found) > 1 and asked.cuts and film:
+            found = plan(low, high, length, overlap, _cuts(film.path, low, high))
     except ValueError as error:
         raise AskError(f"{sample.id}: {error}") from error
     return found

@@ -20,7 +20,7 @@ from crabplus.schema import (
 )
 from crabplus.tasks.tags import plain
 
-__all__ = ["join", "merge_events", "on_the_clock", "plan", "split"]
+__all__ = ["join", "merge_events", "on_the_clock", "plan", "span_of", "split"]
 
 SLACK = 0.5  # seconds that media may be longer than a window without a second one: containers round
 LEAST = 0.3  # share of a window's length that is left of it, at least, where it ends at a cut
@@ -65,6 +65,12 @@ def plan(
     if found and end - found[-1][1] <= min(SLACK, length / 4):
         return found
     return [*found, (max(scene, end - length), end)]
+
+
+def span_of(sample: Sample) -> tuple[float, float] | None:
+    """The seconds [start, end) of a sample's media; None for a still picture without sound."""
+    timed = next((item for item in sample.media if item.kind != "image" or item.start is not None), None)
+    return (timed.start or 0.0, timed.end or timed.duration or 0.0) if timed else None
 
 
 def split(sample: Sample, windows: Sequence[tuple[float, float]]) -> list[Sample]:

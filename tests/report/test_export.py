@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crabplus.report.export import write_coco, write_csv, write_srt
-from crabplus.report.subtitles import Cue, _stacked, file_names
+from crabplus.report.coco import write_coco
+from crabplus.report.sheet import write_csv
+from crabplus.report.subtitles import Cue, _stacked, file_names, write_srt
 from crabplus.schema import (
     ChoiceAnswer,
     Event,

@@ -133,7 +133,7 @@ def _processes(device: str | None) -> Any:
 
     from accelerate import PartialState
 
-    from crabplus.loading import default_device
+    from crabplus.device import default_device
 
     there = default_device()
     if device and device.partition(":")[0] not in ("cpu", there):

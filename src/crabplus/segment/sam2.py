@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crabplus.device import default_device
 from crabplus.schema import Object
 from crabplus.segment.prompts import check, in_pixels, signature
 
@@ -141,11 +142,3 @@ def load_processor(name: str | Path, kind: str) -> Any:
 
     # SAM3's own processor takes words, not boxes and points
     return (Sam3TrackerProcessor if kind.startswith("sam3") else AutoProcessor).from_pretrained(name)
-
-
-def default_device() -> str:
-    """The kind of accelerator that this machine has, such as ``cuda`` or ``mps``; ``cpu`` where there is none."""
-    import torch
-
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return found.type if found else "cpu"

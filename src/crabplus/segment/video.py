@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crabplus import media
+from crabplus.device import default_device
 from crabplus.schema import Object
 from crabplus.segment import GRABCUT
 from crabplus.segment.mask import Mask
 from crabplus.segment.prompts import check, in_pixels
-from crabplus.segment.sam2 import default_device, load_processor, model_type_of
+from crabplus.segment.sam2 import load_processor, model_type_of
 
 __all__ = ["Tracker", "load_tracker"]
 

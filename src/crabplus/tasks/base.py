@@ -1,7 +1,7 @@
 """What every task offers: prompt, target and parser of one task key, and the judge of its answers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ class Task(ABC):
             draw: another number, such as that of an epoch, may give another of the paraphrases; None: always the same.
         """
         pack = pack or default_pack()
-        worded = self._worded(pack)
+        worded = self.worded(pack.keys)
         wording = pack.wording(worded)
         media = tuple(self._show(item, pack) for item in sample.media)
         lead = (Part(kind="text", text=wording.lead),) if wording.lead else ()
@@ -134,12 +134,12 @@ class Task(ABC):
             "height": str(height),
         }  # fmt: skip
 
-    def _worded(self, pack: Pack) -> str:
-        """The key whose wording is used."""
-        return self.like if self.like and self.key not in pack.keys else self.key
+    def worded(self, keys: Collection[str]) -> str:
+        """The key whose wording is used, of those that are worded."""
+        return self.like if self.like and self.key not in keys else self.key
 
     def _show(self, item: Media, pack: Pack) -> Part:
-        frames = pack.frames_of(self._worded(pack)) if item.kind == "video" else None
+        frames = pack.frames_of(self.worded(pack.keys)) if item.kind == "video" else None
         return Part(kind=item.kind, media=item, frames=frames)
 
     @abstractmethod
