@@ -41,7 +41,7 @@ class Phase:
     batch: int = 16
 
 
-PHASES = {"a": Phase("start", 31, 2600, 2.5e-3, False), "b": Phase("base_a/final", 32, 1000, 1.2e-3, True)}
+PHASES = {"a": Phase("start", 31, 2000, 2.5e-3, False), "b": Phase("base_a/final", 32, 1000, 1.2e-3, True)}
 
 
 def repeat(tokenizer):
