@@ -14,7 +14,7 @@ from crabplus.report.colours import INK, LINE, SOFT, plain
 __all__ = ["SIGNS", "change_words", "draw_transfer"]
 
 SIGNS = {"positive": "▲", "negative": "▼", "tie": "="}
-WORSE, BETTER = "#d9822b", "#3d7fc4"
+WORSE, BETTER = "#d9822b", "#5b97d6"
 FULL_TINT = 0.5
 """A relative change of so much has the strongest colour."""
 _NAMES, _CELL, _ROW, _HEAD, _FOOT, _MARGIN = 1.3, 2.1, 0.46, 0.62, 1.0, 0.15
@@ -91,10 +91,11 @@ def _colour(cell: Mapping[str, Any] | None) -> Any:
 
 
 def _draw_count(axes: Axes, column: int, row: int, told: Mapping[str, Any]) -> None:
-    words = f"{told['positive']} of {told['keys']} positive" if told["keys"] else "nothing to compare"
-    under = (
-        f"{told['share']:.0%}, 95 %: {told['share_ci95'][0]:.0%} to {told['share_ci95'][1]:.0%}" if told["keys"] else ""
-    )
+    words, under = "nothing to compare", ""
+    if told["keys"]:
+        low, high = (100 * end for end in told["share_ci95"])
+        words = f"{told['positive']} of {told['keys']} positive"
+        under = f"{100 * told['share']:.0f} % ({low:.0f} to {high:.0f} %)"
     axes.text(column + 0.5, row + 0.36, words, ha="center", va="center", fontsize=9.5, color=INK, weight="bold")
     axes.text(column + 0.5, row + 0.74, under, ha="center", va="center", fontsize=7.5, color=INK)
 

@@ -1,10 +1,12 @@
 """What finished runs say about transfer between tasks: a page, a picture, and a table on a terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from crabplus.report.embed import png_uri
 from crabplus.report.heat import SIGNS, change_words, draw_transfer, signed
@@ -14,13 +16,14 @@ from crabplus.whole import write_whole
 __all__ = ["transfer_table", "verdict", "write_transfer_page"]
 
 _NONE = "–"
+_UNSEEN = f"{_NONE} / {_NONE}"
 _OVERVIEW = (
     *("Trained together as", "Positive", "Share", "95 %", "Of those with room", "Clearly better", "Worse"),
     *("Clearly worse", "Ties", "At ceiling", "Relative change, median"),
 )
 _COLUMNS = (
-    *("Key", "Metric", "n", "Seeds", "Best constant", "Alone", "Together", "Change", "95 %", "Relative", "95 %"),
-    *("Verdict", "Samples learned from, alone / together"),
+    *("Key", "Verdict", "Alone", "Together", "Change, 95 %", "Relative, 95 %", "Best constant", "Metric"),
+    *("n × seeds", "Learned from"),
 )
 _TRAINED = (
     *("Method", "", "Adapter", "Runs", "Done", "Keys of a run", "Seeds", "Trained parameters", "Steps"),
@@ -53,25 +56,25 @@ def verdict(made: Mapping[str, Any]) -> str:
         return "Nothing could be compared; what is missing stands below."
     ranked = sorted(told, key=lambda method: -told[method]["share"])
     words = [
-        f"{told[method]['positive']} of {told[method]['keys']} tasks with {method} ({told[method]['share']:.0%})"
+        f"{told[method]['positive']} of {told[method]['keys']} tasks with {method} ({_share(told[method]['share'])})"
         for method in ranked
     ]
-    few = f"; {_counted(len(made['missing']), 'comparison')} could not be made" if made["missing"] else ""
+    few = "; not everything could be compared, see what is missing" if made["missing"] else ""
     return f"Compared with training each task alone, training together helps {_listed(words)}{few}."
 
 
-def transfer_table(made: Mapping[str, Any]) -> Table:
+def transfer_table(made: Mapping[str, Any]) -> RenderableType:
     """On a terminal: keys by methods, the counts below them, and what is missing."""
-    table = Table(title=verdict(made), title_justify="left")
+    table = Table()
     table.add_column("key", style="bold")
     table.add_column("alone", justify="right")
     for method in made["methods"]:
-        table.add_column(method, justify="right")
+        table.add_column(Text(method), justify="right")
     found = {(cell["key"], cell["method"]): cell for cell in made["cells"]}
     for key in dict.fromkeys(cell["key"] for cell in made["cells"]):
         cells = [found.get((key, method)) for method in made["methods"]]
         alone = dict.fromkeys(f"{cell['single']:.3f}" for cell in cells if cell)
-        table.add_row(key, " ".join(alone), *(_brief(cell) for cell in cells), end_section=False)
+        table.add_row(Text(key), " ".join(alone), *map(_brief, cells))
     table.add_section()
     for name, words in _COUNTS.items():
         table.add_row(name, "", *(words(counts) if counts["keys"] else _NONE for counts in made["methods"].values()))
@@ -80,13 +83,12 @@ def transfer_table(made: Mapping[str, Any]) -> Table:
         *(f"missing: {' '.join(filter(None, row))}" for row in _missing(made).rows),
         *(f"note: {note}" for note in made["notes"]),
     ]
-    table.caption, table.caption_justify = "\n".join(lines), "left"
-    return table
+    return Group(Text(verdict(made), style="bold"), table, *map(Text, lines))
 
 
 _COUNTS = {
     "positive": lambda told: f"{told['positive']} of {told['keys']}",
-    "share": lambda told: f"{told['share']:.0%} ({_ends(told['share_ci95'], '.0%')})",
+    "share": lambda told: f"{_share(told['share'])} ({_ends(told['share_ci95'], _share)})",
     "clearly better": lambda told: str(len(told["positive_significant"])),
     "clearly worse": lambda told: str(len(told["negative_significant"])),
 }
@@ -106,11 +108,11 @@ def _overview(made: Mapping[str, Any]) -> PageTable:
             continue
         share, room = told["share_of_could_improve"], told["could_improve"]
         rows.append([
-            method, f"{told['positive']} of {told['keys']}", f"{told['share']:.1%}", _ends(told["share_ci95"], ".1%"),
-            _NONE if share is None else f"{share:.1%} of {room}", str(len(told["positive_significant"])),
+            method, f"{told['positive']} of {told['keys']}", _share(told["share"]), _ends(told["share_ci95"], _share),
+            _NONE if share is None else f"{_share(share)} of {room}", str(len(told["positive_significant"])),
             str(len(told["negative"])), str(len(told["negative_significant"])), _names(told["ties"]),
             _names(told["ceiling"]),
-            _NONE if told["median_relative"] is None else f"{signed(100 * told['median_relative'], '.1f')} %",
+            _NONE if told["median_relative"] is None else f"{_percent(told['median_relative'])}",
         ])  # fmt: skip
     words = (
         "Positive: the task scores higher when trained together. Clearly: the 95 % interval of the change excludes 0."
@@ -119,22 +121,26 @@ def _overview(made: Mapping[str, Any]) -> PageTable:
 
 
 def _details(made: Mapping[str, Any], method: str) -> PageTable:
-    cells = [cell for cell in made["cells"] if cell["method"] == method]
-    rows = [
-        [
-            cell["key"], cell["metric"].replace("_", " "), str(cell["n"]), str(len(cell["seeds"])),
-            f"{cell['constant']:.3f}", f"{cell['single']:.3f}", f"{cell['multi']:.3f}", signed(cell["change"], ".3f"),
-            _ends(cell["change_ci95"], "+.3f"),
-            _NONE if cell["relative"] is None else f"{signed(100 * cell['relative'], '.1f')} %",
-            _NONE if cell["relative_ci95"] is None else _ends(cell["relative_ci95"], "+.1%"), _outcome(cell),
-            " / ".join(_NONE if count is None else f"{count:,}" for count in cell["seen"]),
-        ]
-        for cell in cells
-    ]  # fmt: skip
+    rows = [_detail(cell) for cell in made["cells"] if cell["method"] == method]
     told = made["methods"][method]
     words = f"{told['positive']} of {_counted(told['keys'], 'task')} better together" if told["keys"] else ""
+    if any(cell[-1] != _UNSEEN for cell in rows):
+        words += ". Learned from: samples of the key that were seen in training, alone / together, with repeats"
     number = list(made["methods"]).index(method)
-    return PageTable(f"method-{number}", f"Trained together: {method}", words, _COLUMNS, rows, left=(1, 11))
+    return PageTable(f"method-{number}", f"Trained together: {method}", words, _COLUMNS, rows, left=(1, 7))
+
+
+def _detail(cell: Mapping[str, Any]) -> list[str]:
+    relative = _NONE
+    if cell["relative"] is not None:
+        between = f" ({_ends(cell['relative_ci95'], _percent)})" if cell["relative_ci95"] else ""
+        relative = f"{_percent(cell['relative'])}{between}"
+    change = f"{signed(cell['change'], '.3f')} ({_ends(cell['change_ci95'], lambda end: signed(end, '.3f'))})"
+    return [
+        cell["key"], _outcome(cell), f"{cell['single']:.3f}", f"{cell['multi']:.3f}", change, relative,
+        f"{cell['constant']:.3f}", cell["metric"].replace("_", " "), f"{cell['n']} × {len(cell['seeds'])}",
+        " / ".join(_NONE if count is None else f"{count:,}" for count in cell["seen"]),
+    ]  # fmt: skip
 
 
 def _outcome(cell: Mapping[str, Any]) -> str:
@@ -160,14 +166,13 @@ def _trained(made: Mapping[str, Any]) -> PageTable:
 
 
 def _missing(made: Mapping[str, Any]) -> PageTable:
-    rows = [
-        [
-            lack["key"] or "all keys", lack["method"], lack["kind"], f"seed {lack['seed']}", lack["why"],
-            lack["folder"] or "",
-        ]
-        for lack in made["missing"]
-    ]  # fmt: skip
-    words = "Comparisons that could not be made, and why. They are in no count above."
+    """One row for all keys that lack the same for the same reason."""
+    keys: dict[tuple[str, ...], list[str]] = {}
+    for lack in made["missing"]:
+        what = lack["method"], lack["kind"], f"seed {lack['seed']}", lack["why"], lack["folder"] or ""
+        keys.setdefault(what, []).append(lack["key"] or "all keys")
+    rows = [[", ".join(names), *what] for what, names in keys.items()]
+    words = "What could not be compared, and why. It is in no count above."
     columns = ("Key", "Method", "Run", "Seed", "Why", "Folder")
     return PageTable("missing", "What is missing", words, columns, rows, left=(1, 2, 3, 4, 5))
 
@@ -226,8 +231,17 @@ def _rules(made: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _ends(ends: Sequence[float], form: str) -> str:
-    return " to ".join(format(end, form).replace("-", "−") for end in ends)
+def _ends(ends: Sequence[float], say: Callable[[float], str]) -> str:
+    return " to ".join(map(say, ends))
+
+
+def _percent(value: float) -> str:
+    """A change in percent, with its sign."""
+    return f"{signed(100 * value, '.1f')} %"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %"
 
 
 def _names(keys: Sequence[str]) -> str:
