@@ -22,8 +22,8 @@ def learn(model, samples, pack, out, *, steps, batch, seed, optimizer=None, call
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     arguments = TrainingArguments(
         output_dir=str(Path(out) / "checkpoints"), seed=seed, max_steps=steps, max_grad_norm=1.0,
-        per_device_train_batch_size=batch // PARTS, gradient_accumulation_steps=PARTS // world, lr_scheduler_type="cosine",
-        logging_steps=25, save_total_limit=2, dataloader_num_workers=1, use_cpu=True, disable_tqdm=True,
+        per_device_train_batch_size=batch // PARTS, gradient_accumulation_steps=PARTS // world, logging_steps=25,
+        lr_scheduler_type="cosine", save_total_limit=2, dataloader_num_workers=1, use_cpu=True, disable_tqdm=True,
         report_to="none", remove_unused_columns=False, label_names=["labels"], **arguments,
     )  # fmt: skip
     Path(out).mkdir(parents=True, exist_ok=True)
