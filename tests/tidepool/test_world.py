@@ -68,7 +68,7 @@ def test_marks_of_ways_differ():
 
 def test_long_scenes_hold_events_that_come_again_and_overlap():
     found = scenes(long_scene)
-    assert {scene.seconds for scene in found} == set(range(12, 21))
+    assert {scene.seconds for scene in found} == set(range(8, 21))
     spans = [[span for thing in scene.sources for span in thing.sounds] for scene in found]
     assert all(
         a >= 0 and a + 3 <= b <= scene.seconds for scene, all_ in zip(found, spans, strict=True) for a, b in all_

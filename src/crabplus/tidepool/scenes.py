@@ -55,8 +55,8 @@ def moving_scene(rng: Rng, count: int) -> Scene:
 
 
 def long_scene(rng: Rng) -> Scene:
-    """An untrimmed clip of 12 to 20 seconds: one or two sources that sound once or twice each, and may overlap."""
-    seconds = int(rng.integers(12, 21))
+    """An untrimmed clip of 8 to 20 seconds: one or two sources that sound once or twice each, and may overlap."""
+    seconds = int(rng.integers(8, 21))
     sources = int(rng.integers(1, 3))
     scene = make_scene(rng, sources=sources)
     things = [
