@@ -1,10 +1,10 @@
 """Stage 3: the perception base. Its language model learns to name what the towers hear and see, in the words of the
 perception prompts; no task key is among them.
 
-The towers stay as stage 1 left them, but for the merger of the vision tower. Phase b draws more of what
-was slow to learn in a: times, boxes and several things at once.
+The towers stay as stage 1 left them, but for the merger of the vision tower. Phase b draws more of what was slow to
+learn in a, and was ended before its time; c lets the learning rate fall.
 
-Run: torchrun --nproc-per-node 2 runs/tiny/base.py a|b   (after towers.py and create.py runs/tiny/checkpoints/start)
+Run: torchrun --nproc-per-node 2 runs/tiny/base.py a|b|c   (after towers.py and create.py runs/tiny/checkpoints/start)
 """
 
 import sys
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from live import learn
 from muon import Muon
+from transformers import Qwen2_5OmniProcessor
 
 from crabplus.models import load_model
 from crabplus.schema import TextAnswer
@@ -28,7 +29,7 @@ PACK = Path(__file__).parents[2] / "src/crabplus/assets/tiny/pack.yaml"
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase, from the folder ``start``."""
+    """One phase, from the folder ``start``; ``stop`` is the step after which it was ended by hand."""
 
     start: str
     seed: int
@@ -36,17 +37,21 @@ class Phase:
     rate: float
     mixture: dict[str, float]
     batch: int = 16
+    stop: int | None = None
 
 
+SLOW = {
+    "hear": 0.19, "start": 0.03, "look": 0.12, "find": 0.22, "watch": 0.03, "trace": 0.12, "roll": 0.16,
+    "features": 0.03, "voice": 0.02, "films": 0.05, "sounds": 0.02, "repeat": 0.01,
+}  # fmt: skip
+"""More of what was slow to learn in phase a: times, boxes and several things at once."""
 PHASES = {
     "a": Phase("start", 31, 2000, 2.5e-3, {
         "hear": 0.12, "start": 0.02, "look": 0.15, "find": 0.18, "watch": 0.08, "trace": 0.1, "roll": 0.1,
         "features": 0.08, "voice": 0.04, "films": 0.06, "sounds": 0.03, "repeat": 0.04,
     }),
-    "b": Phase("base_a/final", 32, 2800, 2.5e-3, {
-        "hear": 0.19, "start": 0.03, "look": 0.12, "find": 0.22, "watch": 0.03, "trace": 0.12, "roll": 0.16,
-        "features": 0.03, "voice": 0.02, "films": 0.05, "sounds": 0.02, "repeat": 0.01,
-    }),
+    "b": Phase("base_a/final", 32, 2800, 2.5e-3, SLOW, stop=1600),
+    "c": Phase("base_b/checkpoints/checkpoint-1600", 33, 550, 1.3e-3, SLOW),
 }  # fmt: skip
 
 
@@ -68,6 +73,7 @@ def repeat(tokenizer):
 
 def main(name):
     phase, pack = PHASES[name], load_pack(PACK)
+    Qwen2_5OmniProcessor.from_pretrained(CHECKPOINTS / "start").save_pretrained(CHECKPOINTS / phase.start)
     model = load_model(CHECKPOINTS / phase.start, pack.size, dtype="float32")
     for part in ("vision", "audio"):
         model.thinker.get_submodule(model.parts[part]).requires_grad_(False)
