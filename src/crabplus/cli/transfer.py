@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from crabplus.cli.options import Plugin, clear_errors, take_plugin
+from crabplus.cli.options import Plugin, clear_errors, take_plugin, track
 
 
 class RunsGroup(TyperGroup):
@@ -50,3 +50,43 @@ def report(
     with clear_errors():
         take_plugin(plugin)
         raise NotImplementedError
+
+
+@transfer_app.command("predict")
+def predict(
+    config: Annotated[Path, typer.Argument(help="Settings of the training run (YAML), such as configs/tiny.yaml.")],
+    changes: Annotated[list[str] | None, typer.Argument(help="Changes, such as data.keys=ave,avqa.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for conflict.json, conflict.png, conflict.html.")] = Path(
+        "conflict"
+    ),
+    batches: Annotated[int, typer.Option(help="Batches of each key: an even number, the more the less noise.")] = 4,
+    warmup: Annotated[
+        int | None, typer.Option(min=0, help="Steps learned before; default: 50, and 0 with adapter.start.")
+    ] = None,
+    measured: Annotated[Path | None, typer.Option(help="transfer.json: how far was the prediction right?")] = None,
+    memory: Annotated[float, typer.Option(min=0, help="GiB of gradients held at a time.")] = 8.0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute the gradients anew.")] = False,
+) -> None:
+    """Tell before training which tasks pull the adapter the same way, and which against each other."""
+    with clear_errors():
+        import shlex
+        import sys
+
+        from rich.console import Console
+
+        from crabplus.analysis.conflict import measure, write
+        from crabplus.analysis.conflict import predict as run
+        from crabplus.config import load_config
+        from crabplus.report.conflict import conflict_table, write_conflict_page
+        from crabplus.train import check
+
+        settings = load_config(config, changes or ())
+        take_plugin(Path(settings.plugin) if settings.plugin else None)
+        plan = check(settings, track, save=False)
+        made = run(plan, out, batches, warmup, memory * 2**30, fresh, track)
+        if measured:
+            made = measure(made, measured)
+            write(out, made)
+        picture, page = write_conflict_page(out, made, shlex.join(["crabplus", *sys.argv[1:]]))
+    Console().print(conflict_table(made))
+    typer.echo(f"report: {page}\npicture: {picture}\nnumbers: {out / 'conflict.json'}")
