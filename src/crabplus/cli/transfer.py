@@ -43,13 +43,27 @@ def report(
     baseline: Annotated[str, typer.Option(help="Method, or kind of adapter, of the single-task runs.")] = "lora",
     ceiling: Annotated[float, typer.Option(min=0, max=1, help="From here on a task cannot improve.")] = 0.98,
     rounds: Annotated[int, typer.Option(min=100, help="Draws of the bootstrap.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of these draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of these draws.")] = 0,
     plugin: Plugin = None,
 ) -> None:
     """Compare what runs answered: each task trained alone against all of them trained together."""
     with clear_errors():
         take_plugin(plugin)
-        raise NotImplementedError
+        import shlex
+        import sys
+
+        from rich.console import Console
+
+        from crabplus.analysis.transfer import Settings, compare, write_transfer
+        from crabplus.report.transfer import transfer_table, write_transfer_page
+
+        truth = {"data": data.as_posix() if data else None, "split": split}
+        settings = Settings(**truth, baseline=baseline, ceiling=ceiling, rounds=rounds, seed=seed)
+        made = compare(runs, settings, track)
+        write_transfer(out / "transfer.json", made)
+        picture, page = write_transfer_page(out, made, shlex.join(["crabplus", *sys.argv[1:]]))
+    Console().print(transfer_table(made))
+    typer.echo(f"report: {page}\npicture: {picture}\nnumbers: {out / 'transfer.json'}")
 
 
 @transfer_app.command("predict")

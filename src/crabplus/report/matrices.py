@@ -86,7 +86,7 @@ def draw_pieces(made: Mapping[str, Any]) -> bytes:
     axes = _axes(figure, left, top, wide * len(columns), high * len(places))
     for piece in pieces:
         x, y = columns.index((piece["module"], piece["kind"])), places.index(piece["place"])
-        _cell(axes, x, y, piece["mean"], bool(piece["clearly"]))
+        _cell(axes, x, y, piece["mean"], piece["mean"] is not None and piece["mean"] < 0)
         if piece["conflicting"]:
             words = f"{100 * piece['conflicting']:.0f}"
             axes.text(x + 0.5, y + 0.5, words, ha="center", va="center", fontsize=7, color=INK)
@@ -96,8 +96,8 @@ def draw_pieces(made: Mapping[str, Any]) -> bytes:
     axes.tick_params(labelsize=8, labelcolor=INK, length=0, labeltop=True, labelbottom=False)
     axes.spines[:].set_visible(False)
     _foot(figure, foot, (
-        "blue: keys agree in the mean; orange: they conflict; grey: no gradient, or no such layer",
-        "number: % of the pairs in conflict, where there are any; hatched: some of them clearly",
+        "blue: keys agree in the mean; orange, hatched: they conflict; grey: no gradient",
+        "number: % of the pairs in conflict, where there are any",
     ))  # fmt: skip
     return _png(figure)
 
