@@ -24,7 +24,7 @@ import numpy as np
 
 from crabplus.analysis.agreement import NOISY, Agreement, FloatArray, agreement
 from crabplus.analysis.gradients import Gradients, gradients, warmup_of
-from crabplus.analysis.grouping import STRUCTURE, group
+from crabplus.analysis.grouping import STRUCTURE, TOGETHER, group
 from crabplus.analysis.pieces import Piece
 from crabplus.analysis.trust import MeasuredError, compare
 from crabplus.data.scan import TOKENS, Track, mark_of, untracked
@@ -114,7 +114,7 @@ def conflict(taken: Gradients, weights: Sequence[float]) -> dict[str, Any]:
         "groups": [[keys[number] for number in numbers] for numbers in grouping.groups],
         "grouping": {
             "least": grouping.least, "silhouettes": {str(n): value for n, value in grouping.silhouettes.items()},
-            "structure": STRUCTURE,
+            "structure": STRUCTURE, "together": TOGETHER,
         },
         "whole": _matrices(whole),
         "layers": _views(taken.grams, lambda piece: piece.place),

@@ -4,7 +4,8 @@ The distance of two keys is 1 - debiased cosine, cut off at 0 and 2; of a key th
 as of tasks that have nothing to do with each other. Groups are joined by mean distance (average linkage). How many:
 never fewer than it takes to keep apart what conflicts (no two groups are joined whose mean cosine is below zero); above
 that the number with the best mean silhouette, if this is at least :data:`STRUCTURE`, below which Kaufman and Rousseeuw
-("Finding Groups in Data", 1990) find no structure; else that least number.
+("Finding Groups in Data", 1990) find no structure; else that least number. A silhouette knows no scale, so nothing is
+parted that agrees by :data:`TOGETHER` or more.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from scipy.spatial.distance import squareform
 from crabplus.analysis.agreement import FloatArray
 
 STRUCTURE = 0.25
+TOGETHER = 0.8
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def group(debiased: FloatArray) -> Grouping:
     condensed = squareform(distance)
     tree = optimal_leaf_ordering(linkage(condensed, "average"), condensed)
     least = int(fcluster(tree, 1.0, "distance").max())
-    counts = range(max(least, 2), len(distance))
+    most = int(fcluster(tree, 1 - TOGETHER, "distance").max())
+    counts = range(max(least, 2), min(most, len(distance) - 1) + 1)
     silhouettes = {count: silhouette(distance, fcluster(tree, count, "maxclust")) for count in counts}
     best = max(silhouettes, key=lambda count: silhouettes[count], default=least)
     count = best if silhouettes.get(best, 0.0) >= STRUCTURE else least

@@ -30,7 +30,8 @@ _RULES = (
     ("pull", "In one step on all keys together, weighed by their shares of the target tokens: by how many times its "
      "own part of the step the others change what the step takes off its loss. At −1 they undo it."),
     ("groups", "Hierarchical clustering (average linkage) on 1 − cosine without noise. Groups whose mean cosine is "
-     "below 0 are never joined; beyond that the best mean silhouette counts if it reaches 0.25."),
+     "below 0 are never joined, nothing is parted that agrees by 0.8; in between the best mean silhouette counts if "
+     "it reaches 0.25."),
 )  # fmt: skip
 _MIND = (
     "This is one point of training, and the first order: what a small plain gradient step does there. At the start "
@@ -162,8 +163,8 @@ def _grouping(made: Mapping[str, Any]) -> PageTable:
         rows.append([str(number), ", ".join(group), _mean(within), _mean(beyond)])
     tried = ", ".join(f"{count}: {value:.2f}" for count, value in told["silhouettes"].items())
     words = (
-        f"Conflicts ask for at least {told['least']}. The number above with the best mean silhouette is taken if that "
-        f"reaches {told['structure']}{f' ({tried})' if tried else ''}."
+        f"Conflicts ask for at least {told['least']}. The number above with the best mean silhouette is taken if it "
+        f"reaches {told['structure']}{f' ({tried})' if tried else ''}; what agrees by {told['together']} is not parted."
     )
     columns = ("Group", "Keys", "Mean cosine within", "Mean cosine with the others")
     return PageTable("grouping", "Suggested groups", words, columns, rows, (), (1,))

@@ -5,7 +5,9 @@ from io import BytesIO
 from math import ceil
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -21,7 +23,7 @@ _HATCH = "#00000040"
 _MARGIN = 0.15
 _PANEL, _ACROSS, _WIDTH = 1.9, 5, 11.0
 """In inches: a small matrix, how many stand beside each other, and the page."""
-Matrix = Sequence[Sequence[float | None]]
+Matrix = Sequence[Sequence[Any]]
 
 
 def draw_matrix(made: Mapping[str, Any]) -> bytes:
@@ -37,11 +39,11 @@ def draw_matrix(made: Mapping[str, Any]) -> bytes:
     figure = Figure(figsize=(width, top + side * len(names) + foot), facecolor="white")
     axes = _axes(figure, left + _MARGIN, top, side * len(names), side * len(names))
     whole, size = made["whole"], min(10.0, 15 * side)
-    for row, one in enumerate(order):
-        for column, other in enumerate(order):
-            value = _shown(whole, row, column, one, other)
-            _cell(axes, column, row, value, whole["clear"][one][other])
-            axes.text(column + 0.5, row + 0.5, _number(value), ha="center", va="center", fontsize=size, color=INK)
+    values = [
+        [_shown(whole, row, column, one, other) for column, other in enumerate(order)] for row, one in enumerate(order)
+    ]
+    _grid(axes, values, _sorted(whole["clear"], order))
+    _words(axes, [[_number(value) for value in row] for row in values], size)
     _outlines(axes, made["groups"])
     _ticks(axes, [names[number] for number in order], 10)
     _foot(figure, foot, (
@@ -64,12 +66,12 @@ def draw_small(views: Sequence[Mapping[str, Any]], made: Mapping[str, Any]) -> b
     for place, view in enumerate(views):
         row, column = divmod(place, _ACROSS)
         axes = _axes(figure, left + column * across, gap + row * (_PANEL + gap), side, side)
-        for y, one in enumerate(order):
-            for x, other in enumerate(order):
-                value = view["itself"][one] if x == y else view["cosine"][one][other]
-                _cell(axes, x, y, value, view["clear"][one][other])
-                if few:
-                    axes.text(x + 0.5, y + 0.5, _number(value), ha="center", va="center", fontsize=7.5, color=INK)
+        values = _sorted(view["cosine"], order)
+        for number, one in enumerate(order):
+            values[number][number] = view["itself"][one]
+        _grid(axes, values, _sorted(view["clear"], order))
+        if few:
+            _words(axes, [[_number(value) for value in row] for row in values], 7.5)
         axes.set_title(f"{plain(view['name'])}\n{_pairs_in(view)}", fontsize=8.5, color=INK, loc="left")
         _ticks(axes, [names[number] for number in order] if column == 0 else [], 7.5 if few else 5, top=False)
     return _png(figure)
@@ -84,17 +86,17 @@ def draw_pieces(made: Mapping[str, Any]) -> bytes:
     width = max(left + wide * len(columns) + _MARGIN, 6.2)
     figure = Figure(figsize=(width, top + high * len(places) + foot), facecolor="white")
     axes = _axes(figure, left, top, wide * len(columns), high * len(places))
+    values: list[list[float | None]] = [[None] * len(columns) for _ in places]
+    words = [[""] * len(columns) for _ in places]
     for piece in pieces:
-        x, y = columns.index((piece["module"], piece["kind"])), places.index(piece["place"])
-        _cell(axes, x, y, piece["mean"], piece["mean"] is not None and piece["mean"] < 0)
-        if piece["conflicting"]:
-            words = f"{100 * piece['conflicting']:.0f}"
-            axes.text(x + 0.5, y + 0.5, words, ha="center", va="center", fontsize=7, color=INK)
-    axes.set(xlim=(0, len(columns)), ylim=(len(places), 0))
+        y, x = places.index(piece["place"]), columns.index((piece["module"], piece["kind"]))
+        values[y][x] = piece["mean"]
+        words[y][x] = f"{100 * piece['conflicting']:.0f}" if piece["conflicting"] else ""
+    _grid(axes, values, [[value is not None and value < 0 for value in row] for row in values])
+    _words(axes, words, 7)
     axes.set_xticks([n + 0.5 for n in range(len(columns))], [plain(" · ".join(name)) for name in columns], rotation=90)
     axes.set_yticks([n + 0.5 for n in range(len(places))], [plain(name) for name in places])
     axes.tick_params(labelsize=8, labelcolor=INK, length=0, labeltop=True, labelbottom=False)
-    axes.spines[:].set_visible(False)
     _foot(figure, foot, (
         "blue: keys agree in the mean; orange, hatched: they conflict; grey: no gradient",
         "number: % of the pairs in conflict, where there are any",
@@ -142,11 +144,25 @@ def _shown(whole: Mapping[str, Any], row: int, column: int, one: int, other: int
     return found
 
 
-def _cell(axes: Axes, x: float, y: float, value: float | None, hatched: bool) -> None:
-    colour = _NONE if value is None else _MAP(0.5 + 0.5 * max(-1.0, min(1.0, value)))
-    axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="white", linewidth=0.8))
-    if hatched:  # in its own patch, whose edge colour is that of the lines
-        axes.add_patch(Rectangle((x, y), 1, 1, fill=False, hatch="///", edgecolor=_HATCH, linewidth=0))
+def _sorted(matrix: Matrix, order: Sequence[int]) -> list[list[Any]]:
+    return [[matrix[one][other] for other in order] for one in order]
+
+
+def _grid(axes: Axes, values: Matrix, hatched: Sequence[Sequence[bool]]) -> None:
+    """Coloured cells from the top down, grey without a value; hatching is in patches of its own, for its lines."""
+    table = np.ma.masked_invalid(np.array(values, dtype=float))
+    axes.set_facecolor(_NONE)
+    axes.pcolormesh(table, cmap=_MAP, vmin=-1, vmax=1, edgecolors="white", linewidth=0.8)
+    boxes = [Rectangle((x, y), 1, 1) for y, x in np.argwhere(hatched)]
+    axes.add_collection(PatchCollection(boxes, facecolor="none", edgecolor=_HATCH, linewidth=0, hatch="///"))
+    axes.set(xlim=(0, table.shape[1]), ylim=(table.shape[0], 0))
+    axes.spines[:].set_visible(False)
+
+
+def _words(axes: Axes, words: Sequence[Sequence[str]], size: float) -> None:
+    for y, row in enumerate(words):
+        for x, text in enumerate(row):
+            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=size, color=INK)
 
 
 def _outlines(axes: Axes, groups: Sequence[Sequence[str]]) -> None:
@@ -158,13 +174,10 @@ def _outlines(axes: Axes, groups: Sequence[Sequence[str]]) -> None:
 
 
 def _ticks(axes: Axes, names: Sequence[str], size: float, top: bool = True) -> None:
-    count = round(abs(axes.dataLim.width)) or len(names)
-    axes.set(xlim=(0, count), ylim=(count, 0))
     places, labels = [n + 0.5 for n in range(len(names))], [plain(name) for name in names]
     axes.set_yticks(places, labels)
     axes.set_xticks(places if top else [], labels if top else [], rotation=90)
     axes.tick_params(labelsize=size, labelcolor=INK, length=0, labeltop=top, labelbottom=False)
-    axes.spines[:].set_visible(False)
 
 
 def _number(value: float | None) -> str:
