@@ -69,9 +69,9 @@ def shown(content, width=120):
 def test_every_number_is_that_of_the_json(tmp_path, parse):
     _, page = write(tmp_path, parse, made())
     assert table(page, "method-0")[1:] == [
-        ["avqa", "▲ clearly better", "0.500", "0.550", "+0.050 (+0.012 to +0.088)", "+10.0 % (+2.1 % to +17.9 %)",
+        ["avqa", "▲ clearly better", "0.500", "0.550", "+0.050 (+0.012 to +0.088)", "+10.0 % (+2.1 to +17.9)",
          "0.250", "accuracy", "200 × 3", "1,200 / 1,200"],
-        ["ave", "▼ worse", "0.500", "0.450", "−0.050 (+0.012 to +0.088)", "−10.0 % (+2.1 % to +17.9 %)",
+        ["ave", "▼ worse", "0.500", "0.450", "−0.050 (+0.012 to +0.088)", "−10.0 % (+2.1 to +17.9)",
          "0.250", "accuracy", "200 × 3", "1,200 / 1,200"],
     ]  # fmt: skip
     assert [row[0] for row in table(page, "method-1")] == ["Key", "a2v", "ave"]
@@ -83,7 +83,7 @@ def test_every_number_is_that_of_the_json(tmp_path, parse):
     ]  # fmt: skip
     assert page.root.all("h1")[0].text == "Does training together help?"
     assert "crabplus transfer runs" in [pre.text for pre in page.root.all("pre")]
-    assert "runs/a crabplus train a.yaml" in page.root.text
+    assert "crabplus train a.yaml" in [pre.text for pre in page.root.all("pre")]
 
 
 def test_it_refers_to_nothing_outside(tmp_path, parse):
@@ -114,7 +114,7 @@ def test_hostile_names_are_inert(tmp_path, parse):
 
 def test_the_verdict_is_one_sentence_with_the_best_first():
     content = made(methods={"lora": counts(19, 8), "equal": counts(18, 9), "ilora": counts(19, 17), "no": counts(0, 0)})
-    assert verdict(content) == (
+    assert verdict(content).replace("\u00a0", " ") == (
         "Compared with training each task alone, training together helps 17 of 19 tasks with ilora (89 %), 9 of 18 "
         "tasks with equal (50 %) and 8 of 19 tasks with lora (42 %)."
     )

@@ -42,7 +42,7 @@ def write_transfer_page(out: Path, made: Mapping[str, Any], command: str) -> tup
         "transfer.html.j2", title="Does training together help?", verdict=verdict(made), picture=png_uri(picture),
         overview=_overview(made), tables=[_details(made, method) for method in made["methods"]],
         trained=_trained(made), missing=_missing(made), notes=made["notes"], rules=_rules(made), command=command,
-        commands=[(run["folder"], run["command"]) for run in made["runs"] if run["command"]],
+        commands="\n".join(dict.fromkeys(run["command"] for run in made["runs"] if run["command"])),
     )  # fmt: skip
     write_whole(out / "transfer.png", picture)
     write_whole(out / "transfer.html", page.encode())
@@ -60,7 +60,8 @@ def verdict(made: Mapping[str, Any]) -> str:
         for method in ranked
     ]
     few = "; not everything could be compared, see what is missing" if made["missing"] else ""
-    return f"Compared with training each task alone, training together helps {_listed(words)}{few}."
+    told_of = _listed(words).replace(" %", "\u00a0%")  # which no line begins with
+    return f"Compared with training each task alone, training together helps {told_of}{few}."
 
 
 def transfer_table(made: Mapping[str, Any]) -> RenderableType:
@@ -74,7 +75,7 @@ def transfer_table(made: Mapping[str, Any]) -> RenderableType:
     for key in dict.fromkeys(cell["key"] for cell in made["cells"]):
         cells = [found.get((key, method)) for method in made["methods"]]
         alone = dict.fromkeys(f"{cell['single']:.3f}" for cell in cells if cell)
-        table.add_row(Text(key), " ".join(alone), *map(_brief, cells))
+        table.add_row(Text(key), " / ".join(alone), *map(_brief, cells))
     table.add_section()
     for name, words in _COUNTS.items():
         table.add_row(name, "", *(words(counts) if counts["keys"] else _NONE for counts in made["methods"].values()))
@@ -133,7 +134,8 @@ def _details(made: Mapping[str, Any], method: str) -> PageTable:
 def _detail(cell: Mapping[str, Any]) -> list[str]:
     relative = _NONE
     if cell["relative"] is not None:
-        between = f" ({_ends(cell['relative_ci95'], _percent)})" if cell["relative_ci95"] else ""
+        ends = [100 * end for end in cell["relative_ci95"] or ()]
+        between = f" ({_ends(ends, lambda end: signed(end, '.1f'))})" if ends else ""
         relative = f"{_percent(cell['relative'])}{between}"
     change = f"{signed(cell['change'], '.3f')} ({_ends(cell['change_ci95'], lambda end: signed(end, '.3f'))})"
     return [
