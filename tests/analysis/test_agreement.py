@@ -48,9 +48,9 @@ def test_a_conflict_is_clear_where_all_halves_say_so() -> None:
     found = agreement(halves(one, -one, np.array([0.0, 1, 0])))
     assert found.cosine[0, 1] == pytest.approx(-1) and found.clear[0, 1] and found.clear[1, 0]
     assert not found.clear[0, 2] and found.figures()["conflicting"] == pytest.approx(1 / 3)
-    rows = np.array([[1, 0.1], [1, 0.1], [-1, 0.0], [0.05, 1]])  # the second half agrees a little
+    rows = np.array([[1, 0.1], [1, 0.1], [-1, 0.8], [0.1, 1]])  # the second half agrees a little
     mixed = agreement(rows @ rows.T)
-    assert mixed.cosine[0, 1] < 0 and not mixed.clear.any()
+    assert mixed.cosine[0, 1] < 0 and mixed.itself[1] > 0.5 and not mixed.clear.any()
 
 
 def test_a_key_of_noise_alone_is_not_debiased_and_never_in_clear_conflict() -> None:

@@ -9,10 +9,12 @@ import pytest
 
 from crabplus.analysis.agreement import agreement
 from crabplus.analysis.conflict import CONFLICT, ConflictError, conflict, measure, predict, total
+from crabplus.analysis.transfer import Settings, compare, write_transfer
 from crabplus.analysis.trust import MeasuredError
 from crabplus.config import TrainConfig
 from crabplus.train import check
 from hand_made_gradients import draw, made
+from hand_made_runs import write_suite
 from short_runs import KEYS, quiet
 
 NAMES = ("ave", "avqa", "arig", "ks", "ucf", "meld")
@@ -74,6 +76,14 @@ def test_measured_is_compared_by_both(tmp_path: Path) -> None:
     found = measure(content, tmp_path / "transfer.json")["measured"]
     assert found["predicted"][0]["rho"] == pytest.approx(1) and found["predicted"][0]["n"] == 6
     assert found["pull"][0]["method"] == "ilora" and content["measured"] is None
+
+
+def test_the_report_from_runs_is_understood(tmp_path: Path) -> None:
+    runs = write_suite(tmp_path, 10, {"avqa": (4,), "a2v": (9,)}, {"ilora": {"avqa": (7,), "a2v": (8,)}})
+    write_transfer(tmp_path / "transfer.json", compare([runs], Settings(rounds=100)))
+    found = measure(made(("a2v", "avqa", "ks"), (1, 1, 2)), tmp_path / "transfer.json")["measured"]["predicted"]
+    measured = {key: point["measured"] for key, point in found[0]["points"].items()}
+    assert found[0]["method"] == "ilora" and measured == pytest.approx({"a2v": -1 / 9, "avqa": 0.75})
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"cells": [{"key": "ave"}]}', '{"cells": []}'])
