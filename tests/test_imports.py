@@ -53,7 +53,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # train hands the pack of wordings to its training data, names the Sample and Score of its judge (schema), and opens
     # the cache that media are read through (media)
     "train": {"schema", "media", "config", "wording", "data", "tasks", "models", "ilora", "generate", "evaluate"},
-    "analysis": {"schema", "ilora", "data", "models", "generate", "evaluate"},
+    # analysis names the family of a key, and words prompts to know what was shown where (tasks)
+    "analysis": {"schema", "ilora", "tasks", "data", "models", "generate", "evaluate"},
     # api gives a single file the source of media that data gives a whole list
     "api": {
         "schema",

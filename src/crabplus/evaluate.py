@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,10 +11,12 @@ import numpy as np
 from crabplus.metrics.bootstrap import interval
 from crabplus.schema import Answer, Prediction, Sample, SchemaError, Score, from_json
 from crabplus.tasks import get_task
-from crabplus.tasks.base import Pair, Task
+from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.whole import write_whole
 
-__all__ = ["EvaluationError", "answer_of", "credit", "evaluate", "read_predictions", "write_scores"]
+__all__ = [
+    "Change", "EvaluationError", "answer_of", "compare", "credit", "evaluate", "read_predictions", "write_scores",
+]  # fmt: skip
 
 R = TypeVar("R", Sample, Prediction)
 Name = tuple[str, str]
@@ -164,18 +166,76 @@ def _best_constant(task: Task, samples: Sequence[Sample]) -> float:
 
 
 def _interval(task: Task, pairs: Sequence[Pair], rounds: int, seed: int) -> tuple[float, float]:
-    """Bootstrap over samples.
+    return interval(_statistic(task, pairs), len(pairs), seed, rounds)
+
+
+def _statistic(task: Task, pairs: Sequence[Pair]) -> Resampler:
+    """The main metric as a function of drawn samples.
 
     A task whose metric is no mean over samples may say how it is computed from drawn ones. Most official metrics are
     such means: each sample is then judged once, alone, and the draws average these numbers. Whether a metric is a mean
     shows in the numbers themselves: they average to it. Else every draw is judged anew.
     """
     if resampled := task.resampler(pairs):
-        return interval(resampled, len(pairs), seed, rounds)
+        return resampled
     credits = np.array([_main(task, [pair]) for pair in pairs])
     if np.isclose(credits.mean(), _main(task, pairs), rtol=0.0, atol=1e-9):
-        return interval(lambda drawn: float(credits[drawn].mean()), len(pairs), seed, rounds)
-    return interval(lambda drawn: _main(task, [pairs[i] for i in drawn]), len(pairs), seed, rounds)
+        return lambda drawn: float(credits[drawn].mean())
+    return lambda drawn: _main(task, [pairs[i] for i in drawn])
+
+
+@dataclass(frozen=True)
+class Change:
+    """Main metric of a key over the same samples before and after something was changed.
+
+    ``ci95`` is the bootstrap interval of ``change``: each draw takes the same samples of both.
+    """
+
+    before: float
+    after: float
+    change: float
+    ci95: tuple[float, float]
+    n: int
+
+
+def compare(
+    samples: Sequence[Sample], before: Iterable[Prediction], after: Iterable[Prediction], *, rounds: int = 1000,
+    seed: int = 0,
+) -> dict[str, Change]:  # fmt: skip
+    """The difference between two sets of predictions for the same samples, per task key.
+
+    Args:
+        samples: with true answers. before, after: a prediction for each of them, found by task and id.
+        rounds, seed: of the paired bootstrap.
+
+    Raises:
+        EvaluationError: as :func:`evaluate`.
+    """
+    asked = _by_name(samples, "samples")
+    sides = []
+    for predictions in (before, after):
+        said = _by_name(predictions, "predictions")
+        for sample in asked.values():
+            _check(sample)
+        if odd := _mismatches(asked, said):
+            raise EvaluationError("; ".join(f"{key}: {words}" for key, words in odd.items()))
+        sides.append(said)
+    keys: dict[str, list[Name]] = {}
+    for name in asked:
+        keys.setdefault(name[0], []).append(name)
+    return {
+        key: _change(
+            get_task(key), [[(asked[n], answer_of(asked[n], said[n])) for n in names] for said in sides], rounds, seed
+        )
+        for key, names in keys.items()
+    }
+
+
+def _change(task: Task, sides: Sequence[Sequence[Pair]], rounds: int, seed: int) -> Change:
+    (first, second), n = sides, len(sides[0])
+    old, new = _statistic(task, first), _statistic(task, second)
+    before, after = _main(task, first), _main(task, second)
+    return Change(before, after, after - before, interval(lambda drawn: new(drawn) - old(drawn), n, seed, rounds), n)
 
 
 def read_predictions(path: str | Path) -> list[Prediction]:

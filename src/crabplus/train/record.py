@@ -30,12 +30,16 @@ def write_config(out: Path, config: TrainConfig) -> None:
 
 def write_run(out: Path, facts: Mapping[str, Any]) -> None:
     """Write ``run.json``: the facts, with command, time, machine and versions."""
-    made = {
+    write_whole(out / RUN, (json.dumps({**circumstances(), **facts}, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def circumstances() -> dict[str, Any]:
+    """Command, time, machine and versions."""
+    return {
         "command": " ".join(["crabplus", *sys.argv[1:]]), "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.platform()}, {os.cpu_count()} cores", "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES}, "commit": _commit(), **facts,
+        "versions": {name: _version(name) for name in PACKAGES}, "commit": _commit(),
     }  # fmt: skip
-    write_whole(out / RUN, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def check_same(out: Path, config: TrainConfig) -> bool:

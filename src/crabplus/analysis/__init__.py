@@ -1,0 +1,1 @@
+"""What adapters do: measured on samples, without training."""
