@@ -132,6 +132,8 @@ def study(
 def _check(samples: Mapping[str, Sequence[Sample]], settings: Settings) -> None:
     if settings.ablate not in ABLATE:
         raise RoutingError(f"ablate: one of {', '.join(ABLATE)} wanted, got {settings.ablate!r}")
+    if not samples:
+        raise RoutingError("no keys: name those whose samples are to be asked about")
     for key, asked in samples.items():
         if not asked:
             raise RoutingError(f"{key}: no samples")

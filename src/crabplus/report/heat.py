@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from crabplus.report.colours import INK, SOFT, plain
 
+MEAN = " (mean)"
+"""Ends the name of a row that is the mean of rows below it."""
 __all__ = [
     "LETTERS",
     "ROW",
@@ -91,6 +93,8 @@ def heat(axes: Axes, values: FloatArray, rows: Sequence[str], colours: str, low:
     axes.set_facecolor(_NONE)
     picture = axes.imshow(values, aspect="auto", cmap=colours, vmin=low, vmax=high, interpolation="nearest")
     axes.set_yticks(range(len(rows)), [plain(row) for row in rows], fontsize=LETTERS, color=INK)
+    for label in axes.get_yticklabels():
+        label.set_fontweight("bold" if label.get_text().endswith(MEAN) else "normal")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     figure, box = axes.get_figure(root=True), axes.get_position()
@@ -129,6 +133,11 @@ def groups(axes: Axes, names: Sequence[str], across: int, numbered: bool = True)
                       ha="center", fontsize=8, color=INK, annotation_clip=False)  # fmt: skip
         if number:
             axes.axvline(number * across - 0.5, color="white", linewidth=2.5)
+
+
+def height(rows: int) -> float:
+    """How high a map of so many rows is, in inches."""
+    return max(0.9, ROW * rows)
 
 
 def width(columns: int, least: float = _CELL) -> float:

@@ -1,6 +1,6 @@
 """Pictures of what the routers of an adapter choose; each says which layers it shows, what is averaged, and n."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -12,13 +12,14 @@ from matplotlib.patches import Rectangle
 from crabplus.report.colours import INK, LINE, SERIES, SOFT, plain
 from crabplus.report.heat import (
     LETTERS,
-    ROW,
+    MEAN,
     SMALL,
     FloatArray,
     Grid,
     array,
     groups,
     heat,
+    height,
     mean,
     numbers,
     sheet,
@@ -62,19 +63,21 @@ def _counted(made: Mapping[str, Any], kind: int | None = None) -> str:
 
 
 def _kinds(made: Mapping[str, Any]) -> Figure:
-    """Layers by projections and heads, a panel for each kind of token."""
+    """Layers by projections and heads, a panel for each kind of token with the layers that read such tokens."""
     grid, means = Grid(made), mean(_over_keys(made), 0)  # (P, K, H)
-    kinds = [n for n in range(len(made["kinds"])) if not np.isnan(means[:, n]).all()]
-    height = max(0.9, ROW * len(grid.rows))
+    maps = {kind: grid.lay(means[:, kind]) for kind in range(len(made["kinds"]))}
+    read: dict[int, Any] = {kind: ~np.isnan(laid).all(1) for kind, laid in maps.items()}
+    kinds = [kind for kind, rows in read.items() if rows.any()]
     figure, panels = sheet(
         "Router weights by layer, projection and kind of token",
         "Each cell: mean router weight of one head (its number below) in one adapted layer. Mean over the tokens of a "
         f"kind within each key, then over keys, each counting the same. {_counted(made)}. Evenly mixed heads have "
-        f"{1 / grid.heads:.2f} each. Grey: no such layer, or it reads no such tokens.",
-        width(len(grid.projections) * grid.heads), [height] * len(kinds),
+        f"{1 / grid.heads:.2f} each. Grey: no such layer.",
+        width(len(grid.projections) * grid.heads), [height(int(read[kind].sum())) for kind in kinds],
     )  # fmt: skip
     for axes, kind in zip(panels, kinds, strict=True):
-        heat(axes, grid.lay(means[:, kind]), grid.rows, "YlGnBu", 0, 1)
+        rows = [name for name, there in zip(grid.rows, read[kind], strict=True) if there]
+        heat(axes, maps[kind][read[kind]], rows, "YlGnBu", 0, 1)
         groups(axes, grid.projections, grid.heads)
         tokens = sum(key["tokens"][kind] for key in made["keys"].values())
         axes.set_xlabel(f"{made['kinds'][kind]} tokens, n = {tokens:,}", fontsize=LETTERS, weight="bold", color=INK)
@@ -90,7 +93,7 @@ def _by_family(made: Mapping[str, Any], values: FloatArray) -> tuple[list[str], 
     told = []
     for family, members in families.items():
         if len(members) > 1:
-            told.append(f"{_short(family)} (mean)")
+            told.append(f"{_short(family)}{MEAN}")
             rows.append(mean(values[members], 0))
         for number in members:
             told.append(names[number])
@@ -112,7 +115,7 @@ def _heads(made: Mapping[str, Any]) -> Figure:
         f"Mean over the tokens of a kind, then over {len(layers)} adapted layers of the language model, each counting "
         f"the same. {_counted(made)}. Heads are numbered within a layer: head 1 of one layer has nothing to do with "
         "head 1 of another, so such a mean hides much; the map by layer shows it.",
-        width(values.shape[1], 0.4), [ROW * len(names) + 0.1],
+        width(values.shape[1], 0.4), [height(len(names))],
     )  # fmt: skip
     heat(axes, values, names, "YlGnBu", 0, max(2 / heads, np.nanmax(values)))
     numbers(axes, values, "{:.2f}")
@@ -132,31 +135,41 @@ def _keys(made: Mapping[str, Any]) -> Figure:
         "Each column is one head of one adapted layer, layer by layer and, within, "
         f"{', '.join(grid.projections)}. Router weight of the key less the mean over keys; mean over tokens of a kind, "
         f"then over kinds, each counting the same. {_counted(made)}. Red: the key uses the head more than others do.",
-        width(values.shape[1], 0.03), [ROW * len(names) + 0.1],
+        width(values.shape[1], 0.03), [height(len(names))],
     )  # fmt: skip
     heat(axes, values, names, "RdBu_r", -most, most)
     axes.set_xticks([])
-    edges = [n for n in range(1, len(order)) if grid.at[order[n]][0] != grid.at[order[n - 1]][0]]
-    for start, end in zip([0, *edges], [*edges, len(order)], strict=True):
-        row = grid.rows[grid.at[order[start]][0]]
-        crowded = len(edges) > 11
-        axes.annotate(plain(row.removeprefix("layer ") if crowded else row), ((start + end) * grid.heads / 2 - 0.5, 0),
-                      (0, -4), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", va="top",
-                      fontsize=SMALL if crowded else 8, color=SOFT, annotation_clip=False)  # fmt: skip
-        if start:
-            axes.axvline(start * grid.heads - 0.5, color=INK, linewidth=0.8)
+    _layers(axes, [grid.at[n][0] for n in order], grid)
     return figure
+
+
+def _layers(axes: Axes, rows: Sequence[int], grid: Grid) -> None:
+    """Names of layers under columns that are grouped by them, as many as there is room for, and lines between them."""
+    groups_of = {row: [n for n, other in enumerate(rows) if other == row] for row in dict.fromkeys(rows)}
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    inch = axes.get_position().width * figure.get_figwidth() / (len(rows) * grid.heads)
+    free = -1.0
+    for row, members in groups_of.items():
+        middle = (members[0] + members[-1] + 1) * grid.heads / 2 - 0.5
+        name, half = plain(grid.rows[row]), 0.035 * len(grid.rows[row])
+        if middle * inch - half > free:
+            axes.annotate(name, (middle, 0), (0, -4), xycoords=("data", "axes fraction"), textcoords="offset points",
+                          ha="center", va="top", fontsize=SMALL, color=SOFT, annotation_clip=False)  # fmt: skip
+            free = middle * inch + half
+        if members[0]:
+            axes.axvline(members[0] * grid.heads - 0.5, color=INK, linewidth=0.6)
 
 
 def _use(made: Mapping[str, Any]) -> Figure:
     """What the choice hangs on, how sharp it is, and how often each head has the largest weight."""
     grid, use, heads = Grid(made), made["use"], made["heads"]
-    height = max(1.0, ROW * len(grid.rows))
+    tall = height(len(grid.rows))
     figure, (bits, sharp, largest) = sheet(
         "What routers react to, how sharp they are, and which heads are used",
         f"All tokens of all keys pooled. {_counted(made)}. Dead heads (x): {use['dead_rule']}; there "
         f"{'is' if len(use['dead']) == 1 else 'are'} {len(use['dead']) or 'none'}.",
-        width(len(grid.projections) * heads), [height, height, height],
+        width(len(grid.projections) * heads), [tall] * 3,
     )  # fmt: skip
     _reactions(bits, grid, use["bits"], heads)
     entropy = grid.lay(array(use["entropy"])[:, None])
@@ -237,7 +250,7 @@ def _ablation(made: Mapping[str, Any]) -> Figure:
         f"Change of the main metric over the same samples (n = {n} "
         f"of each key); behind the key its score with all heads. A head is off in all layers named above the columns: "
         f"{how}. * and bold: the 95 % bootstrap interval of the paired difference is clear of 0.",
-        width(values.shape[1], 0.42), [ROW * len(names) + 0.1],
+        width(values.shape[1], 0.42), [height(len(names))],
     )  # fmt: skip
     heat(axes, values, names, "RdBu", -1, 1)
     numbers(axes, values, "{:+.2f}", clear)
