@@ -185,9 +185,8 @@ def test_the_change_of_a_score_over_the_same_samples() -> None:
     found = compare(samples, before, after)["words"]
     assert (found.before, found.after, found.n) == (1, 29 / 40, 40) and found.change == pytest.approx(-11 / 40)
     assert found.ci95[0] < found.change < found.ci95[1] < 0
-    assert (
-        compare(samples, before, after)["words"] == found and compare(samples, before, after, seed=1)["words"] != found
-    )
+    assert compare(samples, before, after)["words"] == found
+    assert len({compare(samples, before, after, rounds=9, seed=seed)["words"].ci95 for seed in range(6)}) > 1
 
 
 def test_samples_are_drawn_in_pairs() -> None:

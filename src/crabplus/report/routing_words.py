@@ -25,10 +25,10 @@ def _reactions(made: Mapping[str, Any]) -> str:
     layers = reading(made)
     bits = {name: sum(values[n] or 0.0 for n in layers) / len(layers) for name, values in made["use"]["bits"].items()}
     return (
-        f"Over {len(layers)} adapted layers the choice among {made['heads']} heads hangs on the kind of token with "
-        f"{bits['kind']:.3f} bits, on the key beyond that with {bits['key']:.3f}, on the single token beyond both with "
-        f"{bits['token']:.3f}; {bits['undecided']:.3f} are left open, as mixed heads (at most "
-        f"{log2(made['heads']):.2f} in all)."
+        f"The choice among {made['heads']} heads has {sum(bits.values()):.2f} bits, of at most "
+        f"{log2(made['heads']):.2f} (mean over {len(layers)} adapted layers): {bits['kind']:.3f} hang on the kind of "
+        f"token, {bits['key']:.3f} on the key beyond that, {bits['token']:.3f} on the single token beyond both; "
+        f"{bits['undecided']:.3f} are left open, where heads are mixed."
     )
 
 
