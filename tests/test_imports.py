@@ -53,8 +53,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # train hands the pack of wordings to its training data, names the Sample and Score of its judge (schema), and opens
     # the cache that media are read through (media)
     "train": {"schema", "media", "config", "wording", "data", "tasks", "models", "ilora", "generate", "evaluate"},
-    # transfer takes the truth from its index (datasets) and draws samples for each metric (tasks, metrics)
-    # conflict takes the gradients of a training run (config, train)
+    # transfer takes the truth from its index (datasets), and draws samples for each metric (tasks, metrics); conflict
+    # takes the gradients of a training run (config, train); routing words prompts to know what was shown where (tasks)
     "analysis": {
         "schema",
         "ilora",

@@ -1,12 +1,34 @@
-"""A folder of a few Tidepool clips of three keys, and a config that takes their gradients."""
+"""The shipped model, folders of a few Tidepool clips, and a config that takes their gradients."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from crabplus.api import CrabPlus
 from crabplus.config import TrainConfig
+from crabplus.schema import Sample
 from crabplus.tidepool.build import build
 from short_runs import KEYS, settings
+
+TWO = ("ave", "arig")
+
+
+@pytest.fixture(scope="session")
+def plus() -> Any:
+    return CrabPlus.from_pretrained("tiny", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture(scope="session")
+def asked(folder: Path) -> dict[str, list[Sample]]:
+    """Three samples of each of two keys."""
+    made = list(build(folder, TWO, "test", 3, 5))
+    return {key: [sample for sample in made if sample.task == key] for key in TWO}
 
 
 @pytest.fixture(scope="session")
