@@ -140,7 +140,7 @@ class DataSettings(Settings):
 
 
 class CacheSettings(Settings):
-    """Where decoded media are kept, and how many GiB of them at most."""
+    """Where decoded media, or outputs of the towers, are kept, and how many GiB of them at most."""
 
     folder: str
     gib: Above0 = 50.0
@@ -172,6 +172,8 @@ class TrainConfig(Settings):
         pack: wording pack; None for the model's own. plugin: Python file with datasets or tasks of your own.
         trained: parts of the model that are trained whole, beside the adapter (with kind none: all, unless named).
         evaluation, cache: None for none.
+        encoded: where outputs of the towers are kept, which must stay frozen: they see and hear each file once, and
+            later epochs and runs start from what they made of it. None: they run in every step.
         arguments: ``transformers.TrainingArguments`` as they are, such as ``num_train_epochs`` or ``learning_rate``.
     """
 
@@ -186,6 +188,7 @@ class TrainConfig(Settings):
     trained: tuple[str, ...] = ()
     evaluation: EvaluationSettings | None = None
     cache: CacheSettings | None = None
+    encoded: CacheSettings | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     arguments: dict[str, Any] = Field(default_factory=dict)
 

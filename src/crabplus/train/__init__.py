@@ -80,6 +80,8 @@ def load(plan: Plan, source: MediaSource) -> tuple[Any, TrainingData]:
     model = load_model(config.model, plan.pack.size, dtype=config.dtype, attention=config.attention)
     set_seed(config.seed)  # the adapter starts from random numbers
     prepare(model, config.adapter, config.trained)
+    if config.encoded:
+        model.keep_outputs(config.encoded.folder, int(config.encoded.gib * 2**30))
     data = TrainingData(
         model.encoder, WithSource(plan.samples, source), plan.pack, config.data.reasoning, config.data.paraphrases,
         config.data.unreadable,
