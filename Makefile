@@ -74,3 +74,4 @@ bench: $(READY)
 	$(BIN)/python benchmarks/constrain.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/long.py
+	$(BIN)/python benchmarks/transfer.py

@@ -11,10 +11,13 @@ import numpy as np
 from crabplus.metrics.bootstrap import interval
 from crabplus.schema import Answer, Prediction, Sample, SchemaError, Score, from_json
 from crabplus.tasks import get_task
-from crabplus.tasks.base import Pair, Task
+from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.whole import write_whole
 
-__all__ = ["EvaluationError", "answer_of", "credit", "evaluate", "read_predictions", "write_scores"]
+__all__ = [
+    "EvaluationError", "answer_of", "credit", "evaluate", "main_score", "read_predictions",
+    "resampler", "write_scores",
+]  # fmt: skip
 
 R = TypeVar("R", Sample, Prediction)
 Name = tuple[str, str]
@@ -67,7 +70,9 @@ def evaluate(
 
 def credit(sample: Sample, prediction: Prediction | None) -> float | None:
     """The main metric of its task over this one sample, 0..1; None where the sample has no true answer."""
-    return None if sample.answer is None else _main(get_task(sample.task), [(sample, answer_of(sample, prediction))])
+    return (
+        None if sample.answer is None else main_score(get_task(sample.task), [(sample, answer_of(sample, prediction))])
+    )
 
 
 def _by_name(records: Iterable[R], kind: str) -> dict[Name, R]:
@@ -134,7 +139,7 @@ def _score(task: Task, rows: Sequence[Row], odd: str | None, rounds: int, seed: 
         n=len(rows),
         unparsable=sum(answer is None for _, answer in pairs) - (len(rows) - len(said)) - failed,
         missing=len(rows) - len(said),
-        ci95=_interval(task, pairs, rounds, seed),
+        ci95=interval(resampler(task, pairs), len(pairs), seed, rounds),
         others={**others, "errors": failed},
         version=task.version,
         partial=odd is not None,
@@ -153,29 +158,30 @@ def _settings(said: Sequence[Prediction]) -> dict[str, Any]:
     return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
 
 
-def _main(task: Task, pairs: Sequence[Pair]) -> float:
+def main_score(task: Task, pairs: Sequence[Pair]) -> float:
+    """The main metric of a task over these samples."""
     return float(task.judge(pairs)[task.metric] or 0.0)
 
 
 def _best_constant(task: Task, samples: Sequence[Sample]) -> float:
     """What the best fixed answer scores on these samples; 0 where the task knows no such answer."""
     answers = task.constants(samples)
-    return max((_main(task, [(sample, answer) for sample in samples]) for answer in answers), default=0.0)
+    return max((main_score(task, [(sample, answer) for sample in samples]) for answer in answers), default=0.0)
 
 
-def _interval(task: Task, pairs: Sequence[Pair], rounds: int, seed: int) -> tuple[float, float]:
-    """Bootstrap over samples.
+def resampler(task: Task, pairs: Sequence[Pair]) -> Resampler:
+    """The main metric as a function of drawn samples, (n,) numbers with repeats, for the bootstrap over samples.
 
     A task whose metric is no mean over samples may say how it is computed from drawn ones. Most official metrics are
     such means: each sample is then judged once, alone, and the draws average these numbers. Whether a metric is a mean
     shows in the numbers themselves: they average to it. Else every draw is judged anew.
     """
     if resampled := task.resampler(pairs):
-        return interval(resampled, len(pairs), seed, rounds)
-    credits = np.array([_main(task, [pair]) for pair in pairs])
-    if np.isclose(credits.mean(), _main(task, pairs), rtol=0.0, atol=1e-9):
-        return interval(lambda drawn: float(credits[drawn].mean()), len(pairs), seed, rounds)
-    return interval(lambda drawn: _main(task, [pairs[i] for i in drawn]), len(pairs), seed, rounds)
+        return resampled
+    credits = np.array([main_score(task, [pair]) for pair in pairs])
+    if np.isclose(credits.mean(), main_score(task, pairs), rtol=0.0, atol=1e-9):
+        return lambda drawn: float(credits[drawn].mean())
+    return lambda drawn: main_score(task, [pairs[i] for i in drawn])
 
 
 def read_predictions(path: str | Path) -> list[Prediction]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crabplus.metrics.bootstrap import interval
+from crabplus.metrics.bootstrap import draws, ends, interval
 
 
 def test_mean_of_coin_flips_is_near_the_normal_interval() -> None:
@@ -40,3 +40,10 @@ def test_one_sample_has_no_spread() -> None:
 def test_nothing_to_draw_is_refused(n: int, rounds: int) -> None:
     with pytest.raises(ValueError, match="at least one"):
         interval(lambda drawn: 0.0, n, rounds=rounds)
+
+
+def test_two_statistics_are_drawn_on_the_same_samples() -> None:
+    values = np.linspace(0, 1, 20)
+    low, high = (draws(lambda drawn, up=up: values[drawn].mean() + up, 20, seed=3, rounds=50) for up in (0.0, 0.25))
+    assert high - low == pytest.approx(np.full(50, 0.25)) and np.ptp(low) > 0.1
+    assert ends(low) == interval(lambda drawn: values[drawn].mean(), 20, seed=3, rounds=50)

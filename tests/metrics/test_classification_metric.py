@@ -2,9 +2,15 @@
 
 import random
 
+import numpy as np
 import pytest
 
-from crabplus.metrics.classification import QUESTION_TYPES, classification_scores, typed_accuracy
+from crabplus.metrics.classification import (
+    QUESTION_TYPES,
+    classification_scores,
+    drawn_classification,
+    typed_accuracy,
+)
 
 DFEW = ["happy", "sad", "neutral", "angry", "surprise", "disgust", "fear"]
 # rows: true; fold 1 of DFEW as printed in sunlicai/MAE-DFER, logs/dfew.out
@@ -74,6 +80,16 @@ def test_equals_the_definitions(block: int) -> None:
         for name in names:
             own = [s == name for t, s in zip(truth, said, strict=True) if t == name]
             assert scores[f"recall/{name}"] == (pytest.approx(sum(own) / len(own)) if own else None), seed
+
+
+def test_drawn_samples_are_scored_as_a_set_of_their_own() -> None:
+    for seed in range(100):
+        truth, said, names, folds = random_set(seed)
+        drawn = np.random.default_rng(seed).integers(0, len(truth), len(truth))
+        picked = [truth[n] for n in drawn], [said[n] for n in drawn], names, [folds[n] for n in drawn]
+        for name in ("accuracy", "war", "uar", "weighted_f1"):
+            fast = drawn_classification(truth, said, names, folds, name)(drawn)
+            assert fast == pytest.approx(classification_scores(*picked)[name], abs=1e-12), (seed, name)
 
 
 def test_golden_dfew_fold_1() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import time
 from base64 import b64decode
 from collections.abc import Iterator
@@ -11,19 +10,6 @@ import pytest
 
 pytestmark = pytest.mark.slow
 MINUTE = 60_000.0  # milliseconds
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if not path:
-        pytest.fail("no chromium: install it (Debian: apt-get install chromium), or name its file in CHROMIUM")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

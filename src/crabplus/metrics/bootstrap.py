@@ -5,11 +5,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["interval"]
+__all__ = ["draws", "ends", "interval"]
+
+LEVEL = 0.95
 
 
 def interval(
-    statistic: Callable[[NDArray[np.int64]], float], n: int, seed: int = 0, rounds: int = 1000, level: float = 0.95
+    statistic: Callable[[NDArray[np.int64]], float], n: int, seed: int = 0, rounds: int = 1000, level: float = LEVEL
 ) -> tuple[float, float]:
     """Give the low and high end of the percentile bootstrap interval of a statistic of n samples.
 
@@ -29,9 +31,24 @@ def interval(
     Raises:
         ValueError: no sample or no round.
     """
+    return ends(draws(statistic, n, seed, rounds), level)
+
+
+def draws(
+    statistic: Callable[[NDArray[np.int64]], float], n: int, seed: int = 0, rounds: int = 1000
+) -> NDArray[np.float64]:
+    """The statistic in each round of :func:`interval`, (rounds,); raises as it does.
+
+    The same n and seed draw the same samples, so that two statistics of the same samples can be compared round by
+    round.
+    """
     if n < 1 or rounds < 1:
         raise ValueError(f"bootstrap: at least one sample and one round wanted, got n={n}, rounds={rounds}")
     generator = np.random.default_rng(seed)
-    values = np.array([statistic(generator.integers(0, n, size=n)) for _ in range(rounds)], dtype=np.float64)
+    return np.array([statistic(generator.integers(0, n, size=n)) for _ in range(rounds)], dtype=np.float64)
+
+
+def ends(values: NDArray[np.float64], level: float = LEVEL) -> tuple[float, float]:
+    """Low and high end of the percentile interval of these rounds."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

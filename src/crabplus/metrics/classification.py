@@ -1,11 +1,11 @@
 """Recognition of one label out of a fixed vocabulary, and answers that are right or wrong by type of question."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["QUESTION_TYPES", "classification_scores", "typed_accuracy"]
+__all__ = ["QUESTION_TYPES", "classification_scores", "drawn_classification", "typed_accuracy"]
 
 QUESTION_TYPES = ("Which", "Come From", "Happening", "Where", "Why", "Before Next", "When", "Used For")
 """The eight question types of AVQA (THU)."""
@@ -46,14 +46,7 @@ def classification_scores(
         ValueError: no sample, lists of different length, a vocabulary that names a label twice, or a true label
             outside of it.
     """
-    names = [""] * len(truth) if folds is None else list(folds)
-    if not truth or not len(truth) == len(said) == len(names):
-        raise ValueError(
-            f"labels: as many true as predicted ones wanted, with a fold each and at least one sample, "
-            f"got {len(truth)} true, {len(said)} predicted, {len(names)} folds"
-        )
-    fold_number = {name: f for f, name in enumerate(dict.fromkeys(names))}
-    fold = np.array([fold_number[name] for name in names])
+    fold_number, fold = _fold_numbers(truth, said, folds)
     true, voiced, right = _counts(*_class_numbers(truth, said, vocabulary), fold, (len(fold_number), len(vocabulary)))
     by_fold = _fold_scores(true, voiced, right)
     scores: dict[str, float | None] = {"accuracy": float(by_fold["war"].mean())}
@@ -63,6 +56,39 @@ def classification_scores(
     if len(fold_number) > 1:
         scores.update({f"fold/{f}/{name}": float(by_fold[name][n]) for f, n in fold_number.items() for name in by_fold})
     return scores
+
+
+def drawn_classification(
+    truth: Sequence[str], said: Sequence[str | None], vocabulary: Sequence[str], folds: Sequence[str], name: str
+) -> Callable[[NDArray[np.int64]], float]:
+    """One number of :func:`classification_scores` as a function of (n,) numbers of drawn samples; raises as it does.
+
+    A fold of which no sample is drawn is left out, as in a smaller test set.
+    """
+    fold_number, fold = _fold_numbers(truth, said, folds)
+    true, voiced = _class_numbers(truth, said, vocabulary)
+    shape = len(fold_number), len(vocabulary)
+
+    def score(drawn: NDArray[np.int64]) -> float:
+        counts = _counts(true[drawn], voiced[drawn], fold[drawn], shape)
+        there = counts[0].any(axis=1)
+        return float(_fold_scores(*(count[there] for count in counts))["war" if name == "accuracy" else name].mean())
+
+    return score
+
+
+def _fold_numbers(
+    truth: Sequence[str], said: Sequence[str | None], folds: Sequence[str] | None
+) -> tuple[dict[str, int], NDArray[np.int64]]:
+    """The folds by name, and (N,) the fold of each sample."""
+    names = [""] * len(truth) if folds is None else list(folds)
+    if not truth or not len(truth) == len(said) == len(names):
+        raise ValueError(
+            f"labels: as many true as predicted ones wanted, with a fold each and at least one sample, "
+            f"got {len(truth)} true, {len(said)} predicted, {len(names)} folds"
+        )
+    fold_number = {name: f for f, name in enumerate(dict.fromkeys(names))}
+    return fold_number, np.array([fold_number[name] for name in names])
 
 
 def _class_numbers(

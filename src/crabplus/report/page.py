@@ -1,15 +1,31 @@
 """Pages of HTML that need nothing beside them."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-__all__ = ["fragment", "render"]
+__all__ = ["PageTable", "fragment", "render"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
+
+
+class PageTable(NamedTuple):
+    """A table of words: the first cell of a row names it; ``bold`` names the rows that matter most.
+
+    ``left`` are the numbers of further columns that hold words and no figures.
+    """
+
+    name: str
+    title: str
+    words: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    bold: Sequence[str] = ()
+    left: Sequence[int] = ()
 
 
 def render(template: str, **content: Any) -> str:

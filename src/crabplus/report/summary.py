@@ -1,28 +1,17 @@
 """The page about a training run: its curves, what was trained on what, how it came out, and with which settings."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from crabplus.report.embed import png_uri
 from crabplus.report.log import MEAN, Series, evaluations, losses, short
-from crabplus.report.page import render
+from crabplus.report.page import PageTable, render
 
 __all__ = ["summary_page"]
 
 _NONE = "–"
-
-
-class _Table(NamedTuple):
-    """A table of words: the first cell of a row names it; ``bold`` names the rows that matter most."""
-
-    name: str
-    title: str
-    words: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    bold: Sequence[str] = ()
 
 
 def summary_page(name: str, series: Series, picture: bytes, about: Mapping[str, Any], config: str) -> str:
@@ -71,17 +60,17 @@ def _say(values: Mapping[str, list[float]], name: str, reduce: Any, form: str) -
     return form.format(float(reduce(values[name]))) if name in values else None
 
 
-def _evaluation(series: Series) -> _Table:
+def _evaluation(series: Series) -> PageTable:
     """Last and best score of each key; higher is better."""
     rows = []
     for name, points in evaluations(series).items():
         best = max(points, key=lambda point: (point[1] == point[1], point[1]))
         rows.append(["mean relative" if name == MEAN else short(name), *_at(points[-1]), *_at(best)])
-    return _Table("evaluation", "Evaluation", "", ("Key", "Last", "at step", "Best", "at step"), rows, [
+    return PageTable("evaluation", "Evaluation", "", ("Key", "Last", "at step", "Best", "at step"), rows, [
         "mean relative"])  # fmt: skip
 
 
-def _loss(series: Series) -> _Table:
+def _loss(series: Series) -> PageTable:
     rows = []
     for name, points in losses(series).items():
         label = {"loss": "all", "eval_loss": "evaluation"}.get(name, short(name))
@@ -89,14 +78,14 @@ def _loss(series: Series) -> _Table:
         change = f"{points[-1][1] / points[0][1] - 1:+.0%}" if len(points) > 1 and points[0][1] else _NONE
         rows.append([label, group, *_at(points[0]), *_at(points[-1]), change])
     words = "As logged at these steps, not smoothed."
-    return _Table("loss", "Loss", words, ("Of", "", "First", "at step", "Last", "at step", "Change"), rows, ["all"])
+    return PageTable("loss", "Loss", words, ("Of", "", "First", "at step", "Last", "at step", "Change"), rows, ["all"])
 
 
 def _at(point: tuple[int, float]) -> list[str]:
     return [f"{point[1]:.3f}", f"{point[0]:,}"]
 
 
-def _trained(about: Mapping[str, Any]) -> _Table:
+def _trained(about: Mapping[str, Any]) -> PageTable:
     """Each part of the model: layers with an adapter, their parameters, and what is trained in all."""
     adapter, trained = _part(about, "adapter"), _part(about, "trained")
     columns = [_part(adapter, "layers"), _part(adapter, "parameters_by_part"), trained]
@@ -109,10 +98,10 @@ def _trained(about: Mapping[str, Any]) -> _Table:
     columns_said = ("Part", "Layers with adapter", "Adapter parameters", "Trained parameters")
     if words and not rows:
         rows = [["adapter", _NONE, _count(adapter.get("parameters")), _NONE]]
-    return _Table("trained", "What was trained", f"Adapter: {words}" if words else "", columns_said, rows, ["all"])
+    return PageTable("trained", "What was trained", f"Adapter: {words}" if words else "", columns_said, rows, ["all"])
 
 
-def _data(about: Mapping[str, Any]) -> _Table:
+def _data(about: Mapping[str, Any]) -> PageTable:
     data = _part(about, "data")
     rows = []
     for key, told in _part(data, "keys").items():
@@ -121,7 +110,7 @@ def _data(about: Mapping[str, Any]) -> _Table:
         part = f"{share:.1%}" if isinstance(share, int | float) else _NONE
         rows.append([key, _count(known.get("samples")), part, str(known.get("hash") or _NONE)])
     words = ", ".join(f"{name} {data[name]}" for name in ("folder", "split", "fingerprint") if data.get(name))
-    return _Table("data", "Data", words, ("Key", "Samples", "Share", "Hash"), rows)
+    return PageTable("data", "Data", words, ("Key", "Samples", "Share", "Hash"), rows)
 
 
 def _count(value: Any) -> str:

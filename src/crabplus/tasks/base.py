@@ -35,7 +35,7 @@ class Task(ABC):
         like: a key whose wording is taken where a pack has none for this one.
         version: raised when prompt, target or parser change so that old predictions no longer compare.
         answers: the class of its answers.
-        metric: name of the main metric in what :meth:`judge` returns.
+        metric: name of the main metric in what :meth:`judge` returns; highest: the most that it can be.
         needs: what the media must offer: ``picture``, ``film`` (pictures over time), ``sound``.
         takes_question: whether a question belongs to each sample.
         opens: names of the tags of which one opens an answer.
@@ -44,6 +44,7 @@ class Task(ABC):
     family: str
     answers: type[Any]
     metric: str
+    highest: float = 1.0
     needs: frozenset[str] = frozenset()
     takes_question: bool = False
     opens: tuple[str, ...] = ("answer",)

@@ -21,6 +21,7 @@ class Captioning(Task):
     family = "captioning"
     answers = TextAnswer
     metric = "cider_d"
+    highest = 10.0
     opens = ("caption",)
     needs = frozenset({"film", "sound"})
 

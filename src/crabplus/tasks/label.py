@@ -2,10 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from crabplus.metrics.classification import classification_scores
+from crabplus.metrics.classification import classification_scores, drawn_classification
 from crabplus.schema import Answer, LabelAnswer, Sample
 from crabplus.tasks import forms
 from crabplus.tasks.base import Pair, Resampler, Task
@@ -47,13 +44,7 @@ class Recognition(Task):
         return classification_scores(*_columns(pairs))
 
     def resampler(self, pairs: Sequence[Pair]) -> Resampler:
-        truth, said, vocabulary, folds = _columns(pairs)
-
-        def drawn_score(drawn: NDArray[np.int64]) -> float:
-            picked = [truth[n] for n in drawn], [said[n] for n in drawn], vocabulary, [folds[n] for n in drawn]
-            return float(classification_scores(*picked)[self.metric] or 0.0)
-
-        return drawn_score
+        return drawn_classification(*_columns(pairs), self.metric)
 
     def constants(self, samples: Sequence[Sample]) -> list[Answer]:
         return [LabelAnswer(label) for label in sorted({_label(sample.answer) or "" for sample in samples})]

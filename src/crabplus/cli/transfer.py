@@ -1,0 +1,66 @@
+"""Commands about transfer between tasks, before and after training: transfer RUNS, and those of other files."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from crabplus.cli.options import Plugin, clear_errors, take_plugin, track
+
+
+class RunsGroup(TyperGroup):
+    """Takes folders where the name of a command stands: ``transfer RUNS...`` is ``transfer report RUNS...``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See ``click.Group``."""
+        named = not args or args[0] in self.commands or args[0] in ctx.help_option_names
+        return super().parse_args(ctx, args if named else ["report", *args])
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """What ``report`` takes, then the other commands."""
+        self.commands["report"].format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+transfer_app = typer.Typer(
+    cls=RunsGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    subcommand_metavar="RUNS... | COMMAND [ARGS]...",
+    help="Does training tasks together help them? A report from finished runs, or one of the commands below.",
+)
+
+
+@transfer_app.command("report", hidden=True)
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, or folders in which runs lie at any depth.")],
+    out: Annotated[Path, typer.Option(help="Folder for transfer.json, transfer.png, transfer.html.")] = Path(
+        "transfer"
+    ),
+    data: Annotated[Path | None, typer.Option(help="Folder with the truth; default: what the runs name.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split of the truth; default: what the runs name, or test.")] = None,
+    baseline: Annotated[str, typer.Option(help="Method, or kind of adapter, of the single-task runs.")] = "lora",
+    ceiling: Annotated[float, typer.Option(min=0, max=1, help="From here on a task cannot improve.")] = 0.98,
+    rounds: Annotated[int, typer.Option(min=100, help="Draws of the bootstrap.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of these draws.")] = 0,
+    plugin: Plugin = None,
+) -> None:
+    """Compare what runs answered: each task trained alone against all of them trained together."""
+    with clear_errors():
+        take_plugin(plugin)
+        import shlex
+        import sys
+
+        from rich.console import Console
+
+        from crabplus.analysis.transfer import Settings, compare, write_transfer
+        from crabplus.report.transfer import transfer_table, write_transfer_page
+
+        truth = {"data": data.as_posix() if data else None, "split": split}
+        settings = Settings(**truth, baseline=baseline, ceiling=ceiling, rounds=rounds, seed=seed)
+        made = compare(runs, settings, track)
+        write_transfer(out / "transfer.json", made)
+        picture, page = write_transfer_page(out, made, shlex.join(["crabplus", *sys.argv[1:]]))
+    Console().print(transfer_table(made))
+    typer.echo(f"report: {page}\npicture: {picture}\nnumbers: {out / 'transfer.json'}")
