@@ -13,7 +13,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,7 +38,6 @@ ENDS = ("done", "failed", "ended")
 Tell = Callable[[Event], None]
 
 
-@dataclass
 class Progress:
     """Lines on how far a suite is.
 
@@ -47,12 +45,9 @@ class Progress:
         total: number of cells; left: cost of those that have not ended; say: writes a line; ended: how many have.
     """
 
-    total: int
-    left: float
-    say: Callable[[str], None]
-    ended: int = 0
-    _worked: float = 0.0
-    _began: float = field(default_factory=time.monotonic)
+    def __init__(self, total: int, left: float, say: Callable[[str], None], ended: int = 0) -> None:
+        self.total, self.left, self.say, self.ended = total, left, say, ended
+        self._worked, self._began = 0.0, time.monotonic()
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
