@@ -54,7 +54,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # the cache that media are read through (media)
     "train": {"schema", "media", "config", "wording", "data", "tasks", "models", "ilora", "generate", "evaluate"},
     # transfer takes the truth from its index (datasets), and draws samples for each metric (tasks, metrics); conflict
-    # takes the gradients of a training run (config, train); routing words prompts to know what was shown where (tasks)
+    # and suites train (config, train), and predictions say which model answered (loading); routing words prompts to know
+    # what was shown where (tasks)
     "analysis": {
         "schema",
         "ilora",
@@ -67,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "metrics",
         "config",
         "train",
+        "loading",
     },
     # api gives a single file the source of media that data gives a whole list
     "api": {

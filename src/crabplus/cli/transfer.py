@@ -104,3 +104,40 @@ def predict(
         picture, page = write_conflict_page(out, made, shlex.join(["crabplus", *sys.argv[1:]]))
     Console().print(conflict_table(made))
     typer.echo(f"report: {page}\npicture: {picture}\nnumbers: {out / 'conflict.json'}")
+
+
+@transfer_app.command("run")
+def run(
+    suite: Annotated[Path, typer.Argument(help="Settings of the suite (YAML), such as configs/suite/example.yaml.")],
+    changes: Annotated[list[str] | None, typer.Argument(help="Changes, such as per_key=20 keys=ave,avqa.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the suite; default: out/ and its name.")] = None,
+    shard: Annotated[str, typer.Option(help="Which part of how many, as 2/8, for several machines.")] = "1/1",
+    processes: Annotated[int, typer.Option(min=1, help="Processes that work side by side.")] = 1,
+    report_after: Annotated[bool, typer.Option("--report", help="Write the report when all is done.")] = False,
+) -> None:
+    """Train and ask every cell of a suite. What is done is skipped, and what was interrupted goes on."""
+    with clear_errors():
+        from crabplus.analysis.suite import begin, cells_of, load_suite, status_of
+        from crabplus.analysis.suite_run import Progress, quiet, run_cells
+        from crabplus.cli.options import shard_of
+
+        settings = load_suite(suite, changes or ())
+        folder = out or Path("out") / settings.suite
+        cells = cells_of(settings, folder, str(suite))
+        take_plugin(Path(settings.base["plugin"]) if settings.base.get("plugin") else None)
+        begin(settings, cells, folder)
+        number, count = shard_of(shard)
+        mine = cells[number - 1 :: count]
+        waiting = [cell for cell in mine if status_of(cell) != "done"]
+        typer.echo(f"{len(mine)} cells, of which {len(mine) - len(waiting)} are done; in {folder}")
+        progress = Progress(len(mine), sum(cell.cost for cell in waiting), typer.echo, len(mine) - len(waiting))
+        if processes == 1 and waiting:
+            quiet()
+        run_cells(waiting, folder / "locks", processes, progress)
+        failed = [cell.title for cell in mine if status_of(cell) != "done"]
+    typer.echo(f"report: crabplus transfer {folder} --out {folder / 'report'}")
+    if report_after:
+        report([folder / "runs"], folder / "report")
+    if failed:
+        typer.secho(f"failed: {', '.join(failed)}; the same command tries again", err=True, fg="red")
+        raise typer.Exit(1)

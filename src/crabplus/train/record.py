@@ -20,6 +20,8 @@ CONFIG, RUN = "config.yaml", "run.json"
 PACKAGES = ("crabplus", "torch", "transformers", "peft", "accelerate", "safetensors", "numpy", "av")
 FREE = ("dataloader_", "logging_", "report_to", "run_name", "save_", "disable_tqdm", "log_level")
 """Training arguments by the start of their names that may change from one start of a run to the next."""
+SWITCH = ("encoded.folder",)
+"""Settings that may change to another value, and cannot be left out or added on the way."""
 
 
 def write_config(out: Path, config: TrainConfig) -> None:
@@ -63,7 +65,7 @@ def check_same(out: Path, config: TrainConfig) -> bool:
     before = _flat(_read_config(file))
     now = _flat(config.model_dump(mode="json"))
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    odd = [name for name in names if not _free(name)]
+    odd = [name for name in names if not _free(name) or (name in SWITCH and None in (before.get(name), now.get(name)))]
     if odd:
         told = ", ".join(f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in odd[:3])
         raise ConfigError(f"out: {out} holds another run: {told}; name another folder, or begin anew with --fresh")
@@ -82,7 +84,7 @@ def _read_config(file: Path) -> dict[str, Any]:
 
 def _free(name: str) -> bool:
     section, _, rest = name.partition(".")
-    return section in ("out", "cache") or (section == "arguments" and rest.startswith(FREE))
+    return section in ("out", "cache", "encoded") or (section == "arguments" and rest.startswith(FREE))
 
 
 def _flat(content: Any, name: str = "") -> dict[str, Any]:
