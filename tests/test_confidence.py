@@ -56,6 +56,14 @@ def test_things_and_senses_have_theirs():
     assert [(event.modality, event.confidence) for event in events] == [("audio", 0.6), ("visual", 0.5)]
 
 
+def test_answers_without_tags_have_that_of_the_whole_text():
+    text = "frog from 3 to 7, bell from 0 to 5"
+    made = said(text, [("frog from 3 to 7,", 0.5), (" bell from 0 to 5", 0.5)])
+    task, sample = get_task("hear"), Sample("a", "own", "hear", "own")
+    events = with_confidence(task.parse(text), text, made.confidence, task, sample, PACK).events
+    assert [(event.label, event.confidence) for event in events] == [("frog", 0.5), ("bell", 0.5)]
+
+
 class Third:
     """Leaves nothing but the third token."""
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import exp
 from typing import Any
 
@@ -111,7 +112,7 @@ def with_confidence(
 def _spans(text: str, task: Task, sample: Sample, pack: Pack) -> Iterator[tuple[Event | Object, tuple[Span, ...]]]:
     """Every event and thing with its pieces of text: of several ranges in one tag, the label and its own range."""
     opened = [tag.start() for tag in _TAG.finditer(text)]
-    for begin, end in zip(opened, [*opened[1:], len(text)], strict=True):
+    for begin, end in pairwise([*opened, len(text)]):  # answers without tags have no pieces
         found = task.find(text[begin:end], sample, pack)
         if isinstance(found, ObjectsAnswer):
             yield from ((thing, ((begin, end),)) for thing in found.objects)
