@@ -54,8 +54,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # the cache that media are read through (media)
     "train": {"schema", "media", "config", "wording", "data", "tasks", "models", "ilora", "generate", "evaluate"},
     # transfer takes the truth from its index (datasets), and draws samples for each metric (tasks, metrics); conflict
-    # and suites train (config, train), and predictions say which model answered (loading); routing words prompts to know
-    # what was shown where (tasks)
+    # and suites train (config, train), and predictions say which model answered (loading); routing words prompts, to
+    # know what was shown where (tasks)
     "analysis": {
         "schema",
         "ilora",
