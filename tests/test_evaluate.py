@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from crabplus import evaluate as evaluation
-from crabplus.evaluate import EvaluationError, credit, evaluate, read_predictions, write_scores
+from crabplus.evaluate import EvaluationError, compare, credit, evaluate, read_predictions, write_scores
 from crabplus.schema import (
     Answer,
     Event,
@@ -176,6 +176,37 @@ def test_a_mean_is_judged_sample_by_sample_only_once() -> None:
     Words.judged = 0
     evaluate([asked(i) for i in range(100)], [said(i) for i in range(100)])
     assert Words.judged < 10 * 100
+
+
+def test_the_change_of_a_score_over_the_same_samples() -> None:
+    samples = [asked(i) for i in range(40)]
+    before = [said(i) for i in range(40)]
+    after = [said(i, "no" if i < 10 else None if i == 10 else "yes") for i in reversed(range(40))]
+    found = compare(samples, before, after)["words"]
+    assert (found.before, found.after, found.n) == (1, 29 / 40, 40) and found.change == pytest.approx(-11 / 40)
+    assert found.ci95[0] < found.change < found.ci95[1] < 0
+    assert compare(samples, before, after)["words"] == found
+    assert len({compare(samples, before, after, rounds=9, seed=seed)["words"].ci95 for seed in range(6)}) > 1
+
+
+def test_samples_are_drawn_in_pairs() -> None:
+    """Half is right before and after: drawn apart the difference would vary, drawn together it is 0."""
+    samples = [asked(i, task=task) for task in ("words", "balanced") for i in range(20)]
+    half = [said(i, "yes" if i % 2 else "no", task) for task in ("words", "balanced") for i in range(20)]
+    found = compare(samples, half, half)
+    assert {key: (one.change, one.ci95) for key, one in found.items()} == {
+        "words": (0, (0, 0)), "balanced": (0, (0, 0))
+    }  # fmt: skip
+
+
+def test_a_change_needs_both_answers_of_every_sample() -> None:
+    samples = [asked(0), asked(1)]
+    with pytest.raises(EvaluationError, match="'1' has no prediction"):
+        compare(samples, [said(0), said(1)], [said(0)])
+    with pytest.raises(EvaluationError, match="'2' belongs to no sample"):
+        compare(samples, [said(0), said(1), said(2)], [said(0), said(1)])
+    with pytest.raises(EvaluationError, match="has no true answer"):
+        compare([Sample("0", "tidepool", "words", "test")], [said(0)], [said(0)])
 
 
 def test_partial_leaves_out_what_belongs_to_no_sample_and_says_so() -> None:

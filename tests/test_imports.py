@@ -53,8 +53,23 @@ MAY_IMPORT: dict[str, set[str]] = {
     # train hands the pack of wordings to its training data, names the Sample and Score of its judge (schema), and opens
     # the cache that media are read through (media)
     "train": {"schema", "media", "config", "wording", "data", "tasks", "models", "ilora", "generate", "evaluate"},
-    # transfer takes the truth from its index (datasets) and draws samples for each metric (tasks, metrics)
-    "analysis": {"schema", "ilora", "data", "models", "generate", "evaluate", "datasets", "tasks", "metrics"},
+    # transfer takes the truth from its index (datasets), and draws samples for each metric (tasks, metrics); conflict
+    # and suites train (config, train), and predictions say which model answered (loading); routing words prompts, to
+    # know what was shown where (tasks)
+    "analysis": {
+        "schema",
+        "ilora",
+        "data",
+        "models",
+        "generate",
+        "evaluate",
+        "datasets",
+        "tasks",
+        "metrics",
+        "config",
+        "train",
+        "loading",
+    },
     # api gives a single file the source of media that data gives a whole list
     "api": {
         "schema",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -43,6 +43,9 @@ class Settings(BaseModel):
     def _given(self) -> set[str]:
         """Settings that differ from their defaults: a config that was written out names them all."""
         return {name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default}
+
+
+S = TypeVar("S", bound=Settings)
 
 
 class AdapterSettings(Settings):
@@ -140,7 +143,7 @@ class DataSettings(Settings):
 
 
 class CacheSettings(Settings):
-    """Where decoded media are kept, and how many GiB of them at most."""
+    """Where decoded media, or outputs of the towers, are kept, and how many GiB of them at most."""
 
     folder: str
     gib: Above0 = 50.0
@@ -172,6 +175,8 @@ class TrainConfig(Settings):
         pack: wording pack; None for the model's own. plugin: Python file with datasets or tasks of your own.
         trained: parts of the model that are trained whole, beside the adapter (with kind none: all, unless named).
         evaluation, cache: None for none.
+        encoded: where outputs of the towers are kept, which must stay frozen: they see and hear each file once, and
+            later epochs and runs start from what they made of it. None: they run in every step.
         arguments: ``transformers.TrainingArguments`` as they are, such as ``num_train_epochs`` or ``learning_rate``.
     """
 
@@ -186,6 +191,7 @@ class TrainConfig(Settings):
     trained: tuple[str, ...] = ()
     evaluation: EvaluationSettings | None = None
     cache: CacheSettings | None = None
+    encoded: CacheSettings | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     arguments: dict[str, Any] = Field(default_factory=dict)
 
@@ -214,6 +220,11 @@ def load_config(path: str | Path, changes: Sequence[str] = ()) -> TrainConfig:
     Raises:
         ConfigError: no such file, not YAML, a setting that is unknown (names the nearest) or cannot be; names it.
     """
+    return make_config(read_settings(path, changes), str(path))
+
+
+def read_settings(path: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]:
+    """What a file of settings says, with changes, unchecked; raises as :func:`load_config`."""
     file = Path(path)
     if not file.is_file():
         raise ConfigError(f"{path}: no such config file; shipped ones lie in configs/")
@@ -225,15 +236,20 @@ def load_config(path: str | Path, changes: Sequence[str] = ()) -> TrainConfig:
         raise ConfigError(f"{path}: settings by name wanted (out: ..., data: ...), got {type(content).__name__}")
     for change in changes:
         _change(content, change)
-    return make_config(content, str(path))
+    return content
 
 
 def make_config(content: Mapping[str, Any], name: str = "config") -> TrainConfig:
     """Settings from plain values; raises as :func:`load_config`."""
+    return checked(TrainConfig, content, name)
+
+
+def checked(kind: type[S], content: Mapping[str, Any], name: str) -> S:
+    """Settings of some kind from plain values; raises as :func:`load_config`."""
     try:
-        return TrainConfig.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"{name}: " + "; ".join(_problem(item) for item in error.errors())) from error
+        raise ConfigError(f"{name}: " + "; ".join(_problem(kind, item) for item in error.errors())) from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -277,12 +293,12 @@ def _in_one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _problem(error: Any) -> str:
+def _problem(kind: type[Settings], error: Any) -> str:
     """One problem in words; an unknown setting names the nearest."""
     *folders, last = (str(part) for part in error["loc"]) if error["loc"] else ("",)
     where = ".".join((*folders, last))
     if error["type"] == "extra_forbidden":
-        known = _known(folders)
+        known = _known(kind, folders)
         return f"{where}: no such setting{nearest(last, known)}"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "missing":
@@ -292,9 +308,9 @@ def _problem(error: Any) -> str:
     return f"{where}: {message}, got {error['input']!r:.60}"
 
 
-def _known(folders: Sequence[str]) -> list[str]:
+def _known(root: type[Settings], folders: Sequence[str]) -> list[str]:
     """The settings of a section."""
-    model: Any = TrainConfig
+    model: Any = root
     for folder in folders:
         field = model.model_fields.get(folder) if isinstance(model, type) and issubclass(model, Settings) else None
         kinds = [field.annotation, *get_args(field.annotation)] if field else [KeySettings]

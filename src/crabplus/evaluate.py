@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from crabplus.tasks.base import Pair, Resampler, Task
 from crabplus.whole import write_whole
 
 __all__ = [
-    "EvaluationError", "answer_of", "credit", "evaluate", "main_score", "read_predictions",
+    "Change", "EvaluationError", "answer_of", "compare", "credit", "evaluate", "main_score", "read_predictions",
     "resampler", "write_scores",
 ]  # fmt: skip
 
@@ -182,6 +182,60 @@ def resampler(task: Task, pairs: Sequence[Pair]) -> Resampler:
     if np.isclose(credits.mean(), main_score(task, pairs), rtol=0.0, atol=1e-9):
         return lambda drawn: float(credits[drawn].mean())
     return lambda drawn: main_score(task, [pairs[i] for i in drawn])
+
+
+@dataclass(frozen=True)
+class Change:
+    """Main metric of a key over the same samples before and after something was changed.
+
+    ``ci95`` is the bootstrap interval of ``change``: each draw takes the same samples of both.
+    """
+
+    before: float
+    after: float
+    change: float
+    ci95: tuple[float, float]
+    n: int
+
+
+def compare(
+    samples: Sequence[Sample], before: Iterable[Prediction], after: Iterable[Prediction], *, rounds: int = 1000,
+    seed: int = 0,
+) -> dict[str, Change]:  # fmt: skip
+    """The difference between two sets of predictions for the same samples, per task key.
+
+    Args:
+        samples: with true answers. before, after: a prediction for each of them, found by task and id.
+        rounds, seed: of the paired bootstrap.
+
+    Raises:
+        EvaluationError: as :func:`evaluate`.
+    """
+    asked = _by_name(samples, "samples")
+    sides = []
+    for predictions in (before, after):
+        said = _by_name(predictions, "predictions")
+        for sample in asked.values():
+            _check(sample)
+        if odd := _mismatches(asked, said):
+            raise EvaluationError("; ".join(f"{key}: {words}" for key, words in odd.items()))
+        sides.append(said)
+    keys: dict[str, list[Name]] = {}
+    for name in asked:
+        keys.setdefault(name[0], []).append(name)
+    return {
+        key: _change(
+            get_task(key), [[(asked[n], answer_of(asked[n], said[n])) for n in names] for said in sides], rounds, seed
+        )
+        for key, names in keys.items()
+    }
+
+
+def _change(task: Task, sides: Sequence[Sequence[Pair]], rounds: int, seed: int) -> Change:
+    (first, second), n = sides, len(sides[0])
+    old, new = resampler(task, first), resampler(task, second)
+    before, after = main_score(task, first), main_score(task, second)
+    return Change(before, after, after - before, interval(lambda drawn: new(drawn) - old(drawn), n, seed, rounds), n)
 
 
 def read_predictions(path: str | Path) -> list[Prediction]:

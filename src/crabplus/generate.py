@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import send_to_device
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from torch.utils.data import DataLoader
 from transformers import LogitsProcessorList
@@ -184,9 +185,8 @@ def generate(
     model: Any, encoded: Sequence[Any], max_new_tokens: int, patterns: Sequence[re.Pattern[str] | None] = ()
 ) -> list[Said]:
     """Greedy texts for encoded prompts, in one left-padded batch; ``patterns`` are what the texts have to match."""
-    batch = {
-        key: value.to(model.device) for key, value in model.collate(encoded, side="left").items() if key != "labels"
-    }
+    batch = send_to_device(model.collate(encoded, side="left"), model.device)
+    del batch["labels"]
     width, tokenizer, stops = batch["input_ids"].shape[1], model.processor.tokenizer, model.stop_token_ids
     held = [Constraint(patterns, tokenizer, width, stops, max_new_tokens)] if any(patterns) else []
     recorder = Recorder(held)

@@ -70,7 +70,7 @@ def test_other_settings_are_other_entries(root, kept):
     assert (kept.usage().entries, kept.usage().hits) == (7, 0)
 
 
-@pytest.mark.parametrize("what", ["VERSION", "_versions"])
+@pytest.mark.parametrize("what", ["VERSION", "decoders"])
 def test_another_version_decodes_anew(what, root, kept, monkeypatch):
     kept.image(root / "0.jpg")
     monkeypatch.setattr(cache, what, 2 if what == "VERSION" else lambda: ("av 0.1",))
@@ -81,7 +81,7 @@ def test_another_version_decodes_anew(what, root, kept, monkeypatch):
 def test_versions_are_those_installed():
     import av
 
-    found = dict(text.split() for text in cache._versions())
+    found = dict(text.split() for text in cache.decoders())
     assert found["av"] == av.__version__ and any(name.startswith("opencv") for name in found)
 
 

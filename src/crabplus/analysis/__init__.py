@@ -1,1 +1,1 @@
-"""What runs say beyond their scores: transfer between tasks, before and after training."""
+"""What runs and adapters say beyond scores: transfer between tasks, before and after training; use of heads."""

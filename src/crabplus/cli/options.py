@@ -18,13 +18,21 @@ Plugin = Annotated[Path | None, typer.Option(help="Python file with a dataset, a
 
 
 class clear_errors:
-    """Ends the command with the message of an error that a user can mend, in place of a traceback."""
+    """Ends the command with the message of an error that a user can mend, in place of a traceback.
+
+    Args:
+        kept: whether the same command goes on where it was interrupted.
+    """
+
+    def __init__(self, kept: bool = True) -> None:
+        self.kept = kept
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, KeyboardInterrupt):
-            typer.secho("interrupted; what was done is kept, and the same command goes on", err=True, fg="yellow")
+            left = "what was done is kept, and the same command goes on" if self.kept else "nothing was written"
+            typer.secho(f"interrupted; {left}", err=True, fg="yellow")
             raise typer.Exit(130) from None
         if isinstance(error, ValueError | KeyError | OSError):
             typer.secho(f"error: {error.args[0] if isinstance(error, KeyError) else error}", err=True, fg="red")
@@ -76,10 +84,16 @@ def one_of(text: str, *known: str) -> Any:
 
 def part_of(shard: str, total: int) -> range:
     """The numbers, of ``total`` things, that belong to a part: ``2/8`` is the second of eight."""
-    number, count = halves(shard, "/", "--shard 2/8")
+    number, count = shard_of(shard)
+    return range(total * (number - 1) // count, total * number // count)
+
+
+def shard_of(text: str) -> tuple[int, int]:
+    """Which part of how many: ``2/8`` is the second of eight."""
+    number, count = halves(text, "/", "--shard 2/8")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise ValueError(f"--shard: a part such as 2/8 wanted, from 1/8 to 8/8, got {shard!r}")
-    return range(total * (int(number) - 1) // int(count), total * int(number) // int(count))
+        raise ValueError(f"--shard: a part such as 2/8 wanted, from 1/8 to 8/8, got {text!r}")
+    return int(number), int(count)
 
 
 def track(items: Iterable[Any], heading: str, total: int, done: int = 0) -> Iterator[Any]:

@@ -64,3 +64,80 @@ def report(
         picture, page = write_transfer_page(out, made, shlex.join(["crabplus", *sys.argv[1:]]))
     Console().print(transfer_table(made))
     typer.echo(f"report: {page}\npicture: {picture}\nnumbers: {out / 'transfer.json'}")
+
+
+@transfer_app.command("predict")
+def predict(
+    config: Annotated[Path, typer.Argument(help="Settings of the training run (YAML), such as configs/tiny.yaml.")],
+    changes: Annotated[list[str] | None, typer.Argument(help="Changes, such as data.keys=ave,avqa.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for conflict.json, conflict.png, conflict.html.")] = Path(
+        "conflict"
+    ),
+    batches: Annotated[int, typer.Option(help="Batches of each key: an even number, the more the less noise.")] = 4,
+    warmup: Annotated[
+        int | None, typer.Option(min=0, help="Steps learned before; default: 50, and 0 with adapter.start.")
+    ] = None,
+    measured: Annotated[Path | None, typer.Option(help="transfer.json: how far was the prediction right?")] = None,
+    memory: Annotated[float, typer.Option(min=0, help="GiB of gradients held at a time.")] = 8.0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute the gradients anew.")] = False,
+) -> None:
+    """Tell before training which tasks pull the adapter the same way, and which against each other."""
+    with clear_errors():
+        import shlex
+        import sys
+
+        from rich.console import Console
+
+        from crabplus.analysis.conflict import measure, write
+        from crabplus.analysis.conflict import predict as run
+        from crabplus.config import load_config
+        from crabplus.report.conflict import conflict_table, write_conflict_page
+        from crabplus.train import check
+
+        settings = load_config(config, changes or ())
+        take_plugin(Path(settings.plugin) if settings.plugin else None)
+        plan = check(settings, track, save=False)
+        made = run(plan, out, batches, warmup, memory * 2**30, fresh, track)
+        if measured:
+            made = measure(made, measured)
+            write(out, made)
+        picture, page = write_conflict_page(out, made, shlex.join(["crabplus", *sys.argv[1:]]))
+    Console().print(conflict_table(made))
+    typer.echo(f"report: {page}\npicture: {picture}\nnumbers: {out / 'conflict.json'}")
+
+
+@transfer_app.command("run")
+def run(
+    suite: Annotated[Path, typer.Argument(help="Settings of the suite (YAML), such as configs/suite/example.yaml.")],
+    changes: Annotated[list[str] | None, typer.Argument(help="Changes, such as per_key=20 keys=ave,avqa.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the suite; default: out/ and its name.")] = None,
+    shard: Annotated[str, typer.Option(help="Which part of how many, as 2/8, for several machines.")] = "1/1",
+    processes: Annotated[int, typer.Option(min=1, help="Processes that work side by side.")] = 1,
+    report_after: Annotated[bool, typer.Option("--report", help="Write the report when all is done.")] = False,
+) -> None:
+    """Train and ask every cell of a suite. What is done is skipped, and what was interrupted goes on."""
+    with clear_errors():
+        from crabplus.analysis.suite import begin, cells_of, load_suite, status_of
+        from crabplus.analysis.suite_run import Progress, quiet, run_cells
+        from crabplus.cli.options import shard_of
+
+        settings = load_suite(suite, changes or ())
+        folder = out or Path("out") / settings.suite
+        cells = cells_of(settings, folder, str(suite))
+        take_plugin(Path(settings.base["plugin"]) if settings.base.get("plugin") else None)
+        begin(settings, cells, folder)
+        number, count = shard_of(shard)
+        mine = cells[number - 1 :: count]
+        waiting = [cell for cell in mine if status_of(cell) != "done"]
+        typer.echo(f"{len(mine)} cells, of which {len(mine) - len(waiting)} are done; in {folder}")
+        progress = Progress(len(mine), sum(cell.cost for cell in waiting), typer.echo, len(mine) - len(waiting))
+        if processes == 1 and waiting:
+            quiet()
+        run_cells(waiting, folder / "locks", processes, progress)
+        failed = [cell.title for cell in mine if status_of(cell) != "done"]
+    typer.echo(f"report: crabplus transfer {folder} --out {folder / 'report'}")
+    if report_after:
+        report([folder / "runs"], folder / "report")
+    if failed:
+        typer.secho(f"failed: {', '.join(failed)}; the same command tries again", err=True, fg="red")
+        raise typer.Exit(1)

@@ -6,16 +6,19 @@ A PEFT method of its own; importing this package registers it, after which ``get
 
 from crabplus.ilora import baselines
 from crabplus.ilora.config import ILoraConfig
+from crabplus.ilora.heads import without_head
 from crabplus.ilora.layer import ILoraLayer, Linear
 from crabplus.ilora.model import ILoraModel, adapted_layers
 from crabplus.ilora.presets import AS_PUBLISHED, LANGUAGE_MODEL_ONLY, PRESETS
 from crabplus.ilora.published import convert_published, load_published
 from crabplus.ilora.register import register
 from crabplus.ilora.routing import Routing, record_routing
+from crabplus.ilora.watch import Pass, Watcher, place_of, watch_routing
 
 __all__ = [
-    "AS_PUBLISHED", "LANGUAGE_MODEL_ONLY", "PRESETS", "ILoraConfig", "ILoraLayer", "ILoraModel", "Linear", "Routing",
-    "adapted_layers", "baselines", "convert_published", "load_published", "record_routing",
+    "AS_PUBLISHED", "LANGUAGE_MODEL_ONLY", "PRESETS", "ILoraConfig", "ILoraLayer", "ILoraModel", "Linear", "Pass",
+    "Routing", "Watcher", "adapted_layers", "baselines", "convert_published", "load_published", "place_of",
+    "record_routing", "watch_routing", "without_head",
 ]  # fmt: skip
 
 register(ILoraConfig, ILoraModel)

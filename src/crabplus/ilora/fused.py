@@ -12,6 +12,7 @@ mask, p and h. Copies of x in another dtype, the dropped x, and z are made anew.
 """
 
 from contextlib import AbstractContextManager, nullcontext
+from math import inf
 from typing import Any
 
 import torch
@@ -20,29 +21,33 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def route(x: Tensor, router: Tensor, temperature: float = 1.0) -> Tensor:
-    """Router weights p in float32: x (..., in), router (H, in), result (..., H)."""
-    return torch.softmax(F.linear(x, router) / temperature, dim=-1, dtype=torch.float32)
+def route(x: Tensor, router: Tensor, temperature: float = 1.0, left_out: int | None = None) -> Tensor:
+    """Router weights p in float32: x (..., in), router (H, in), result (..., H); a head that is left out has none."""
+    logits = F.linear(x, router) / temperature
+    if left_out is not None:
+        logits[..., left_out] = -inf
+    return torch.softmax(logits, dim=-1, dtype=torch.float32)
 
 
 class Adapt(torch.autograd.Function):
     """The base layer's answer plus what the adapter adds to it; the formulas are in the module's docstring.
 
     ``apply`` takes base (..., out); x (..., in); a (K, in); b (out, H * R); router (H, in); mask, bool like x and true
-    where x is kept, or None without dropout; keep, the probability of that; scaling; temperature; and the dtype of all
-    that is computed but the softmax. The result has the shape and dtype of base. Autocast has no say inside but through
-    ``dtype``: both passes switch it off on the device of x (``custom_fwd`` would tie them to one type of device).
+    where x is kept, or None without dropout; keep, the probability of that; scaling; temperature; the dtype of all that
+    is computed but the softmax; and the head that the router leaves out, or None. The result has the shape and dtype of
+    base. Autocast has no say inside but through ``dtype``: both passes switch it off on the device of x
+    (``custom_fwd`` would tie them to one type of device).
     """
 
     @staticmethod
     def forward(
         ctx: Any, base: Tensor, x: Tensor, a: Tensor, b: Tensor, router: Tensor, mask: Tensor | None, keep: float,
-        scaling: float, temperature: float, dtype: torch.dtype,
+        scaling: float, temperature: float, dtype: torch.dtype, left_out: int | None = None,
     ) -> Tensor:  # fmt: skip
         """See the class."""
         with _no_autocast(x.device.type):
             rows = _rows(x, dtype)
-            weights = route(rows, router.to(dtype), temperature)
+            weights = route(rows, router.to(dtype), temperature, left_out)
             hidden = F.linear(_dropped(rows, mask), a.to(dtype))
             if mask is not None:
                 hidden /= keep
@@ -76,7 +81,7 @@ class Adapt(torch.autograd.Function):
             if of_x:
                 through_a = _dropped(grad_hidden @ a.to(dtype), mask)
                 grad_x = torch.addmm(through_a, grad_logits, router.to(dtype)).to(x.dtype).view(x.shape)
-        return grad if of_base else None, grad_x, grad_a, grad_b, grad_router, None, None, None, None, None
+        return grad if of_base else None, grad_x, grad_a, grad_b, grad_router, *(None,) * 6
 
 
 def _no_autocast(device: str) -> AbstractContextManager[Any]:

@@ -53,7 +53,9 @@ class ILoraLayer(BaseTunerLayer):
         self._disable_adapters = False
         self.cast_input_dtype_enabled = True
         self.routing_observer: Any = None
-        """Called with the router weights (..., H) of every forward pass; set by ``record_routing``."""
+        """Called with the router weights (..., H) of every forward pass; set by ``watch_routing``."""
+        self.left_out: int | None = None
+        """The head that the routers leave out, set by ``without_head``."""
 
     def parameter_groups(self) -> tuple[nn.ParameterDict, ...]:
         """A, B and router, each by adapter name."""
@@ -115,11 +117,12 @@ class Linear(nn.Module, ILoraLayer):
         a, b, router = (group[adapter_name] for group in self.parameter_groups())
         dtype, temperature = self._compute_dtype(x, a), self.router_temperature[adapter_name]
         if self.routing_observer is not None:
-            self.routing_observer(route(x.detach().to(dtype), router.detach().to(dtype), temperature))
+            self.routing_observer(route(x.detach().to(dtype), router.detach().to(dtype), temperature, self.left_out))
         keep = 1.0 - self.ilora_dropout[adapter_name] if self.training else 1.0
         # drawn out here, where torch.compile and activation checkpointing know of it
         mask = torch.empty_like(x, dtype=torch.bool).bernoulli_(keep) if keep < 1 else None
-        result: Tensor = Adapt.apply(base, x, a, b, router, mask, keep, self.scaling[adapter_name], temperature, dtype)
+        scaling = self.scaling[adapter_name]
+        result: Tensor = Adapt.apply(base, x, a, b, router, mask, keep, scaling, temperature, dtype, self.left_out)
         return result
 
     def _compute_dtype(self, x: Tensor, weight: Tensor) -> torch.dtype:

@@ -1,31 +1,13 @@
 """Records which heads the router chose for which token."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
-from crabplus.ilora.layer import ILoraLayer
-from crabplus.ilora.model import bare_model
-
-_NUMBERED = re.compile(r"\.(\d+)\.")
-
-
-@dataclass(frozen=True)
-class Pass:
-    """What one forward pass of the model was given.
-
-    ``ids`` (B, T) are its token ids, None where it was given embeddings; ``attended`` (B, T) is false at padding;
-    ``first`` is the number of its first sample: a step of cached generation goes on with those of the pass before.
-    """
-
-    ids: Tensor | None
-    attended: Tensor | None
-    first: int
+from crabplus.ilora.watch import Pass, place_of, watch_routing
 
 
 @dataclass(frozen=True)
@@ -91,6 +73,16 @@ class Routing:
         names = self.calls if layer is None else [layer]
         return [row for name in names if self.calls[name] for row in self._rows(name)]
 
+    def begin(self, given: Pass) -> None:
+        """Keep what a pass was given; see :class:`~crabplus.ilora.watch.Watcher`."""
+        ids, attended = (None if part is None else part.cpu() for part in (given.ids, given.attended))
+        self.passes.append(replace(given, ids=ids, attended=attended))
+
+    def see(self, layer: str, weights: Tensor) -> None:
+        """Keep the router weights of a layer."""
+        self.calls[layer].append(weights.to("cpu", torch.float32))
+        self._during[layer].append(len(self.passes) - 1)
+
     def _recorded(self, layer: str) -> list[Tensor]:
         if layer not in self.calls:
             raise KeyError(
@@ -148,62 +140,18 @@ def record_routing(model: nn.Module, token_kinds: Mapping[int, str] | None = Non
     Raises:
         ValueError: the model has no I-LoRA layer, or a token id that is no number.
     """
-    root = bare_model(model)
     if strange := [token for token in token_kinds or {} if not isinstance(token, int)]:
         raise ValueError(f"record_routing: token ids are whole numbers, got {strange[0]!r}")
-    layers = {name: module for name, module in root.named_modules() if isinstance(module, ILoraLayer)}
-    if not layers:
-        raise ValueError("record_routing: the model has no I-LoRA layer")
     routing = Routing(token_kinds=dict(token_kinds or {}))
-    handle = root.register_forward_pre_hook(_reader(routing), with_kwargs=True)
-    for name, layer in layers.items():
-        layer.routing_observer = _collector(routing, name)
-    try:
+    with watch_routing(model, routing) as layers:
+        for layer in layers:
+            routing.calls[layer], routing._during[layer] = [], []
         yield routing
-    finally:
-        handle.remove()
-        for layer in layers.values():
-            layer.routing_observer = None
-
-
-def _collector(routing: Routing, name: str) -> Callable[[Tensor], None]:
-    calls, during = routing.calls.setdefault(name, []), routing._during.setdefault(name, [])
-
-    def collect(weights: Tensor) -> None:
-        calls.append(weights.to("cpu", torch.float32))
-        during.append(len(routing.passes) - 1)
-
-    return collect
-
-
-def _reader(routing: Routing) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
-    """Reads the ids that the model is given, before each pass."""
-
-    def read(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        ids = kwargs.get("input_ids", args[0] if args else None)
-        two_sequences = getattr(getattr(module, "config", None), "is_encoder_decoder", False)
-        ids = ids.detach().cpu() if isinstance(ids, Tensor) and not two_sequences else None
-        mask, cache = kwargs.get("attention_mask"), kwargs.get("past_key_values")
-        attended = None
-        if ids is not None and isinstance(mask, Tensor) and mask.dim() == 2:
-            attended = mask[:, -ids.shape[1] :].detach().cpu().bool()
-        last = routing.passes[-1] if routing.passes else None
-        if last and cache is not None and cache.get_seq_length():
-            first = last.first
-        else:
-            first = last.first + (0 if last.ids is None else len(last.ids)) if last else 0
-        routing.passes.append(Pass(ids, attended, first))
-
-    return read
 
 
 def _row(layer: str, kind: str | None, sample: int | None, weights: list[Tensor]) -> RoutingRow:
     joined = torch.cat([part.flatten(0, -2) for part in weights])
-    number = _NUMBERED.search(layer)
-    means = tuple(joined.mean(0).tolist())
-    return RoutingRow(
-        layer, int(number[1]) if number else None, layer.rpartition(".")[2], kind, sample, means, len(joined)
-    )
+    return RoutingRow(layer, *place_of(layer), kind, sample, tuple(joined.mean(0).tolist()), len(joined))
 
 
 def _mean(rows: list[RoutingRow]) -> Tensor:

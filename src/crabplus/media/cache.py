@@ -10,9 +10,6 @@ import functools
 import hashlib
 import logging
 import os
-import re
-import stat
-import time
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -20,16 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crabplus.media.contents import Contents
 from crabplus.media.decode import FilePath, default_decoder
 from crabplus.media.entries import pack, unpack
 from crabplus.media.records import Frames
 from crabplus.media.store import Store
 
-__all__ = ["CacheUsage", "MediaCache"]
+__all__ = ["CacheUsage", "MediaCache", "decoders"]
 
 VERSION = 1  # to be raised when crabplus.media decodes the same file to other numbers
 _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
-_SETTLED = 2.0  # seconds since a file was changed: within them it may change again and keep its time
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +64,7 @@ class MediaCache:
 
     def __init__(self, folder: FilePath, limit: int) -> None:
         self._store = Store(os.fsdecode(folder), limit)
+        self._contents = Contents(self._store)
         self._process, self._hits, self._misses = os.getpid(), 0, 0
 
     def frames(
@@ -102,9 +100,9 @@ class MediaCache:
     def _get(self, path: FilePath, operation: str, *arguments: Any) -> Any:
         self._follow()
         where = os.path.abspath(os.fsdecode(path))
-        content = self._content(where)
+        content = self._contents.of(where)
         # The name's end belongs to the key because a name that belies its content is refused.
-        wanted = (content, os.path.splitext(where)[1].lower(), operation, arguments, VERSION, _versions())
+        wanted = (content, os.path.splitext(where)[1].lower(), operation, arguments, VERSION, decoders())
         key = hashlib.sha256(repr(wanted).encode("utf-8", "surrogatepass")).hexdigest()
         found = None if content is None else self._read(key)
         if found is not None:
@@ -112,7 +110,7 @@ class MediaCache:
             return found
         self._misses += 1
         made = getattr(default_decoder(), operation)(path, *arguments)
-        if content and self._store.taking and self._content(where) == content:  # it may have changed meanwhile
+        if content and self._store.taking and self._contents.of(where) == content:  # it may have changed meanwhile
             self._store.write(f"{key}.safetensors", pack(key, made))
         return made
 
@@ -127,28 +125,9 @@ class MediaCache:
             self._store.remove(name)
             return None
 
-    def _content(self, path: str) -> str | None:
-        """The content hash of an original, remembered while its time, size and inode stay; None: cannot be read."""
-        try:
-            state = os.stat(path)
-            if not stat.S_ISREG(state.st_mode):
-                return None
-            seen = f"{state.st_mtime_ns} {state.st_size} {state.st_ino}"
-            record = hashlib.sha256(os.fsencode(path)).hexdigest() + ".sha256"
-            known = re.fullmatch(rb"(.+) ([0-9a-f]{64})", self._store.read(record) or b"")
-            if known and known[1].decode() == seen:
-                return known[2].decode()
-            with open(path, "rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
-            return None  # the decoder says what is wrong with it
-        if time.time() - state.st_mtime > _SETTLED:
-            self._store.write(record, f"{seen} {content}".encode())
-        return content
-
 
 @functools.cache
-def _versions() -> tuple[str, ...]:
+def decoders() -> tuple[str, ...]:
     """The installed PyAV and OpenCV, whichever of its packages it is, with their versions; none is imported."""
     found = []
     for name in ("av", *_OPENCV):

@@ -76,7 +76,7 @@ class Store:
             if os.name == "nt" and path.exists():  # another process has the same file open
                 return
             self.taking = False
-            logger.warning("cannot write to the media cache, goes on without it: %s", error)
+            logger.warning("cannot write to the cache %s, goes on without it: %s", self.folder, error)
 
     def remove(self, name: str) -> None:
         """Removes a file, if it is there."""
@@ -112,8 +112,8 @@ class Store:
                 room += _remove(unused, size + self.limit // 16 - room)
             self.taking, self._unseen = room >= size, max(room // _SHARE, size)
             if not self.taking:
-                remedy = "what is not in it is decoded each time; a larger limit would hold more"
-                logger.warning("the media cache %s is full (limit %d bytes): %s", self.folder, self.limit, remedy)
+                remedy = "what is not in it is made each time; a larger limit would hold more"
+                logger.warning("the cache %s is full (limit %d bytes): %s", self.folder, self.limit, remedy)
         self._unseen -= size
         return self.taking
 

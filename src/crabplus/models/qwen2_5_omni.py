@@ -19,8 +19,9 @@ from transformers import (
 )
 
 from crabplus.models.head import IGNORED
-from crabplus.models.source import MediaSource
+from crabplus.models.source import Files, MediaSource
 from crabplus.models.stack import Stack
+from crabplus.models.towers import GIVEN, OutputCache, place_outputs, weights_mark
 from crabplus.schema import Message, Part
 
 MODEL_TYPES = ("qwen2_5_omni", "qwen2_5_omni_thinker")
@@ -113,24 +114,37 @@ class Qwen25OmniEncoder:
         if features := [feature for item in batch for feature in item["input_features"]]:
             frames = max(feature.shape[1] for feature in features)
             out["input_features"] = torch.stack([_pad_frames(feature, frames) for feature in features])
-            lengths = torch.tensor([feature.shape[1] for feature in features])
-            out["feature_attention_mask"] = (torch.arange(frames) < lengths[:, None]).long()
+            out["feature_attention_mask"] = _mask(torch.tensor([feature.shape[1] for feature in features]))
         return out
 
     def _part(
         self, part: Part, source: MediaSource, encoded: Encoded, lengths: dict[str, list[int]]
     ) -> list[dict[str, Any]]:
-        if part.media is None:
-            return self._shown(part)
-        if part.kind == "image":
-            self._see(source.image(part.media, self.size)[None], "image", encoded, lengths)
-        elif part.kind == "video":
-            pictures, seconds = source.frames(part.media, part.frames or 1, self.size)
-            grids = self._see(pictures, "video", encoded, lengths)
-            encoded.setdefault("video_second_per_grid", []).append(torch.tensor([seconds / grids]))
-        if part.kind == "audio" or (part.kind == "video" and part.media.sound == "track"):
-            self._hear(source.wave(part.media, self.processor.feature_extractor.sampling_rate), part, encoded, lengths)
+        """Read the media of a part; gives what is shown of it."""
+        for kind in self._kinds(part) if part.media is not None else ():
+            made = self.read(kind, part, source)
+            lengths[kind].append(self._places(kind, made))
+            for name, value in made.items():
+                encoded.setdefault(name, []).append(value)
         return self._shown(part)
+
+    def read(self, kind: str, part: Part, source: MediaSource) -> Encoded:
+        """Tensors of the ``image``, ``video`` or ``audio`` of a part, named as by :meth:`encode`."""
+        assert part.media, "a part with media"
+        if kind == "audio":
+            return self._hear(source.wave(part.media, self.processor.feature_extractor.sampling_rate), part)
+        if kind == "image":
+            return self._see(source.image(part.media, self.size)[None], kind)
+        pictures, seconds = source.frames(part.media, part.frames or 1, self.size)
+        made = self._see(pictures, kind)
+        return {**made, "video_second_per_grid": torch.tensor([seconds / int(made["video_grid_thw"][0, 0])])}
+
+    def _places(self, kind: str, made: Encoded) -> int:
+        """Tokens that stand for what :meth:`read` gave."""
+        if kind == "audio":
+            return _audio_tokens(made["input_features"].shape[1])
+        grid = made["image_grid_thw" if kind == "image" else "video_grid_thw"]
+        return int(grid.prod()) // self.processor.image_processor.merge_size**2
 
     def _text(self, messages: Sequence[Message], shown: Callable[[Part], list[dict[str, Any]]]) -> str:
         """The chat as text, with one placeholder for each of the media that ``shown`` gives for a part."""
@@ -157,29 +171,19 @@ class Qwen25OmniEncoder:
         side = of.patch_size * of.merge_size
         return grids * (self.size[0] // side) * (self.size[1] // side)
 
-    def _see(self, pictures: NDArray[np.uint8], kind: str, encoded: Encoded, lengths: dict[str, list[int]]) -> int:
-        """Add pictures (N, H, W, 3); gives the number of temporal grids."""
+    def _see(self, pictures: NDArray[np.uint8], kind: str) -> Encoded:
+        """Patches and grid of pictures (N, H, W, 3)."""
         tensor = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
         if kind == "image":
             made = self.processor.image_processor(images=[tensor[0]], do_resize=False, return_tensors="pt")
-            values, grid = "pixel_values", "image_grid_thw"
-        else:
-            made = self.processor.video_processor(
-                videos=[tensor],
-                do_resize=False,
-                do_sample_frames=False,
-                cap_pixels_per_frame=False,
-                return_tensors="pt",
-            )
-            values, grid = "pixel_values_videos", "video_grid_thw"
-        encoded.setdefault(values, []).append(made[values])
-        encoded.setdefault(grid, []).append(made[grid])
-        merge = self.processor.image_processor.merge_size
-        lengths[kind].append(int(made[grid].prod()) // merge**2)
-        return int(made[grid][0, 0])
+            return {name: made[name] for name in ("pixel_values", "image_grid_thw")}
+        made = self.processor.video_processor(
+            videos=[tensor], do_resize=False, do_sample_frames=False, cap_pixels_per_frame=False, return_tensors="pt",
+        )  # fmt: skip
+        return {name: made[name] for name in ("pixel_values_videos", "video_grid_thw")}
 
-    def _hear(self, wave: NDArray[np.float32], part: Part, encoded: Encoded, lengths: dict[str, list[int]]) -> None:
-        """Add a sound at its true length: the extractor would pad or cut it to its ``chunk_length``."""
+    def _hear(self, wave: NDArray[np.float32], part: Part) -> Encoded:
+        """Features of a sound at its true length: the extractor would pad or cut it to its ``chunk_length``."""
         extractor = self.processor.feature_extractor
         if len(wave) < 4 * extractor.hop_length:
             path = part.media.path if part.media else "sound"
@@ -189,9 +193,7 @@ class Qwen25OmniEncoder:
         made = extractor(
             wave, sampling_rate=extractor.sampling_rate, padding=False, truncation=False, return_tensors="pt"
         )
-        feature = made["input_features"][0]
-        encoded["input_features"].append(feature)
-        lengths["audio"].append(_audio_tokens(feature.shape[1]))
+        return {"input_features": made["input_features"][0]}
 
     def _expand(self, ids: list[int], lengths: dict[str, list[int]]) -> list[int]:
         """Repeat each media placeholder as often as the media have tokens."""
@@ -218,6 +220,48 @@ class Qwen25OmniEncoder:
         return text
 
 
+class Qwen25OmniKept(Qwen25OmniEncoder):
+    """Gives, in place of patches and mel features, what the towers of ``model`` make of them, each made once.
+
+    A conversation has, in place of ``pixel_values`` and ``input_features``, ``image_outputs``, ``video_outputs`` and
+    ``audio_outputs`` (N, D), with the numbers of mel frames in ``audio_frames``. It stays in its process.
+    """
+
+    def __init__(self, model: "Qwen25Omni", kept: OutputCache) -> None:
+        super().__init__(model.processor, model.size)
+        self.model, self.kept = model, kept
+
+    def __reduce__(self) -> Any:
+        raise TypeError("outputs of towers are made where the model is: 0 workers wanted")
+
+    def read(self, kind: str, part: Part, source: MediaSource) -> Encoded:
+        """See :class:`Qwen25OmniEncoder`; media that lie in no file are not kept."""
+        if part.media is None or not isinstance(source, Files):
+            return self._run(kind, part, source)
+        path, *window = source.place(part.media)
+        wanted = (kind, *window, part.frames if kind == "video" else 1, self.size)
+        return self.kept.get(path, wanted, lambda: self._run(kind, part, source))
+
+    def collate(self, batch: Sequence[Encoded], side: str = "right") -> dict[str, Any]:
+        """See :class:`Qwen25OmniEncoder`; all outputs stand in one entry."""
+        out: dict[str, Any] = super().collate(batch, side)
+        if frames := [item["audio_frames"] for item in batch if "audio_frames" in item]:
+            out["feature_attention_mask"] = _mask(torch.cat(frames))
+        named = {kind: [item[f"{kind}_outputs"] for item in batch if f"{kind}_outputs" in item] for kind in MEDIA}
+        outputs = {kind: torch.cat(found) for kind, found in named.items() if found}
+        return {**out, GIVEN: outputs} if outputs else out
+
+    def _places(self, kind: str, made: Encoded) -> int:
+        return len(made[f"{kind}_outputs"])
+
+    def _run(self, kind: str, part: Part, source: MediaSource) -> Encoded:
+        made = super().read(kind, part, source)
+        outputs = {f"{kind}_outputs": self.model.run_tower(kind, made)}
+        if kind == "audio":
+            return {**outputs, "audio_frames": torch.tensor([made["input_features"].shape[1]])}
+        return {**outputs, **{name: value for name, value in made.items() if not name.startswith("pixel_values")}}
+
+
 class Qwen25Omni(Qwen25OmniEncoder):
     """A loaded thinker with its processor.
 
@@ -231,6 +275,7 @@ class Qwen25Omni(Qwen25OmniEncoder):
     def __init__(self, thinker: Any, processor: Qwen2_5OmniProcessor, size: tuple[int, int]) -> None:
         super().__init__(processor, size)
         self.thinker = thinker
+        self.kept: OutputCache | None = None
 
     @classmethod
     def load(cls, name_or_path: str | Path, size: tuple[int, int], dtype: str = "auto", device: str = "cpu",
@@ -256,8 +301,8 @@ class Qwen25Omni(Qwen25OmniEncoder):
 
     @property
     def encoder(self) -> Qwen25OmniEncoder:
-        """The part that makes tensors, without the weights."""
-        return Qwen25OmniEncoder(self.processor, self.size)
+        """The part that makes tensors: without the weights, unless outputs of the towers are kept."""
+        return Qwen25OmniKept(self, self.kept) if self.kept else Qwen25OmniEncoder(self.processor, self.size)
 
     @property
     def base(self) -> Any:
@@ -274,6 +319,58 @@ class Qwen25Omni(Qwen25OmniEncoder):
         """Tokens that stand for media, and their kinds; all others are text."""
         tokenizer = self.processor.tokenizer
         return {getattr(tokenizer, f"{kind}_token_id"): kind for kind in MEDIA}
+
+    def collate(self, batch: Sequence[Encoded], side: str = "right") -> dict[str, Any]:
+        """See :class:`Qwen25OmniEncoder`."""
+        return self.encoder.collate(batch, side) if self.kept else super().collate(batch, side)
+
+    def keep_outputs(self, folder: str | Path, limit: int) -> None:
+        """From now on keep what the towers make of files, in a folder of at most ``limit`` bytes, and run on that.
+
+        The towers are frozen, and run without gradient and autocast, as in evaluation, each file alone. An adapter has
+        to be there before.
+
+        Raises:
+            ValueError: a tower has an adapter, with which it does not stay as it is.
+        """
+        config = self.base.config
+        towers = {part: self.base.get_submodule(PARTS[part]) for part in ("vision", "audio")}
+        for part, tower in towers.items():
+            if any(hasattr(module, "base_layer") for module in tower.modules()):
+                raise ValueError(f"outputs of the {part} tower cannot be kept: it has an adapter, which may change")
+            tower.requires_grad_(False)
+        steps = (self.processor.image_processor, self.processor.video_processor, self.processor.feature_extractor)
+        settings = [step.to_dict() for step in steps], [tower.config.to_dict() for tower in towers.values()]
+        if self.kept is None:
+            self.base.model.register_forward_pre_hook(place_outputs, with_kwargs=True)
+        self.kept = OutputCache(folder, limit, weights_mark(towers, settings, config._attn_implementation))
+
+    @torch.no_grad()
+    def run_tower(self, kind: str, made: Encoded) -> torch.Tensor:
+        """What a tower makes of one picture, film or sound.
+
+        Args:
+            kind: ``image``, ``video`` or ``audio``; made: what :meth:`read` gave of it.
+
+        Returns:
+            (N, D) on the CPU: a row for each of its tokens.
+        """
+        model = self.base.model
+        tower = model.audio_tower if kind == "audio" else model.visual
+        training = tower.training
+        tower.eval()
+        if kind == "audio":
+            feature = made["input_features"][None].to(self.device)
+            mask = torch.ones(1, feature.shape[2], dtype=torch.long, device=self.device)
+            rows = model.get_audio_features(feature, mask, return_dict=True).last_hidden_state
+        elif kind == "image":
+            pixels, grid = (made[name].to(self.device) for name in ("pixel_values", "image_grid_thw"))
+            rows = torch.cat(model.get_image_features(pixels, grid, return_dict=True).pooler_output)
+        else:
+            pixels, grid = (made[name].to(self.device) for name in ("pixel_values_videos", "video_grid_thw"))
+            rows = torch.cat(model.get_video_features(pixels, grid, return_dict=True).pooler_output)
+        tower.train(training)
+        return rows.cpu()
 
     def run_every_tower(self) -> None:
         """Make a training batch that lacks pictures, or sound, run that tower on a blank input with weight zero.
@@ -320,6 +417,11 @@ def _pad(rows: list[torch.Tensor], width: int, value: int, side: str) -> torch.T
     for row, tensor in zip(out, rows, strict=True):
         row[slice(width - len(tensor), None) if side == "left" else slice(0, len(tensor))] = tensor
     return out
+
+
+def _mask(lengths: torch.Tensor) -> torch.Tensor:
+    """1 for the frames that each sound has, 0 for those behind them: (S, frames of the longest)."""
+    return (torch.arange(int(lengths.max())) < lengths[:, None]).long()
 
 
 def _pad_frames(feature: torch.Tensor, frames: int) -> torch.Tensor:

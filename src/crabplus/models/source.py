@@ -35,6 +35,10 @@ class Files:
     def __init__(self, root: str | Path = ".") -> None:
         self.root = Path(root)
 
+    def place(self, media: Media) -> tuple[Path, float | None, float | None]:
+        """The file of a record, and the window of it that is read."""
+        return self.root / media.path, *_window(media)
+
     def frames(self, media: Media, count: int, size: tuple[int, int]) -> tuple[NDArray[np.uint8], float]:
         """See :class:`MediaSource`."""
         found = self._reader.frames(self.root / media.path, count, *_window(media), size)

@@ -8,7 +8,7 @@ from crabplus.report.card import CLOCK, Card, clock, describe, stretch
 from crabplus.report.windows import length_of, problem
 from crabplus.schema import Event, EventsAnswer, Reply, Window
 
-__all__ = ["Bar", "Piece", "Row", "Tick", "Timeline", "file_timeline", "timeline"]
+__all__ = ["Bar", "Piece", "Row", "Tick", "Timeline", "file_timeline", "ticks_of", "timeline"]
 
 _ROWS = 20
 """Labels that have a row of their own over a file."""
@@ -86,7 +86,7 @@ def timeline(card: Card) -> Timeline | None:
     if card.asked:
         rows.append(_row("Predicted", "said", said, length))
         words += f" Predicted: {describe(said, card.sample)}."
-    return Timeline(length, tuple(rows), _ticks(length), words)
+    return Timeline(length, tuple(rows), ticks_of(length), words)
 
 
 def _events(answer: object) -> tuple[Event, ...]:
@@ -134,7 +134,7 @@ def _plain(start: float, end: float) -> str:
     return stretch(start, end).replace("\u00a0", " ")
 
 
-def _ticks(length: float) -> tuple[Tick, ...]:
+def ticks_of(length: float) -> tuple[Tick, ...]:
     """At most a dozen marks at whole steps, and half as many of the longer words beyond ten minutes."""
     most, words = (6, clock) if length > CLOCK else (12, str)
     step = next((step for step in _STEPS if length / step <= most), 3600 * ceil(length / most / 3600))
@@ -160,7 +160,7 @@ def file_timeline(reply: Reply) -> Timeline | None:
         rows.append(_file_row(f"{len(groups) - len(own)} other labels", others, length, len(events)))
     rows = rows or [_row("Events", "said", reply.answer, length)]
     words = f"Events: {_cut(describe(reply.answer, reply), 2000)}."
-    return Timeline(length, tuple(rows), _ticks(length), words, _strip(reply, length), 12)
+    return Timeline(length, tuple(rows), ticks_of(length), words, _strip(reply, length), 12)
 
 
 def _file_row(name: str, events: Sequence[Event], length: float, total: int) -> Row:

@@ -35,13 +35,14 @@ logger = logging.getLogger(__name__)
 
 def train(
     plan: Plan, *, fresh: bool = False, callbacks: Sequence[TrainerCallback] = (),
-    optimizer: Callable[[Any], Any] | None = None,
+    optimizer: Callable[[Any], Any] | None = None, model: Any = None,
 ) -> Path:  # fmt: skip
     """Run a plan; a run that was interrupted goes on to the same result.
 
     Args:
         plan: from :func:`check`; fresh: leave what the folder of the run holds and begin anew.
         callbacks: for the trainer; optimizer: makes one from the thinker, None for that of the arguments.
+        model: the base, where it is loaded already; it is changed.
 
     Returns:
         The folder of the trained adapter (or whole model), ``final`` in the folder of the run.
@@ -59,7 +60,7 @@ def train(
         logger.warning("%s is there: this run has ended, and nothing was done", final)
         return final
     source = source_of(config)
-    model, data = load(plan, source)
+    model, data = load(plan, source, model)
     judge = FolderJudge(plan, source) if config.evaluation else None
     if plan.arguments.process_index == 0:
         record.write_config(out, config)
@@ -70,16 +71,18 @@ def train(
     )  # fmt: skip
 
 
-def load(plan: Plan, source: MediaSource) -> tuple[Any, TrainingData]:
-    """The model with what is trained of it, and what it learns from.
+def load(plan: Plan, source: MediaSource, model: Any = None) -> tuple[Any, TrainingData]:
+    """The model with what is trained of it, and what it learns from; ``model`` is the base, where it is loaded already.
 
     Raises:
         OSError: the weights cannot be loaded.
     """
     config = plan.config
-    model = load_model(config.model, plan.pack.size, dtype=config.dtype, attention=config.attention)
+    model = model or load_model(config.model, plan.pack.size, dtype=config.dtype, attention=config.attention)
     set_seed(config.seed)  # the adapter starts from random numbers
     prepare(model, config.adapter, config.trained)
+    if config.encoded:
+        model.keep_outputs(config.encoded.folder, int(config.encoded.gib * 2**30))
     data = TrainingData(
         model.encoder, WithSource(plan.samples, source), plan.pack, config.data.reasoning, config.data.paraphrases,
         config.data.unreadable,

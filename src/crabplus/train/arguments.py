@@ -52,7 +52,11 @@ def arguments_of(config: TrainConfig) -> TrainingArguments:
         if name not in known:
             raise ConfigError(f"arguments.{name}: transformers has no such training argument{nearest(name, known)}")
     _check_types(config.arguments)
-    given = {**DEFAULTS, **config.arguments}
+    given = {**DEFAULTS, **({"dataloader_num_workers": 0} if config.encoded else {}), **config.arguments}
+    if config.encoded and given["dataloader_num_workers"]:
+        raise ConfigError(
+            "arguments.dataloader_num_workers: 0 wanted where encoded is set, for the towers run in the model's process"
+        )
     if given.get("learning_rate", 1.0) <= 0:
         raise ConfigError(f"arguments.learning_rate: a number above 0 wanted, got {given['learning_rate']}")
     given.setdefault("dataloader_pin_memory", torch.cuda.is_available())
@@ -112,6 +116,8 @@ def _check_sharding(given: dict[str, Any], config: TrainConfig) -> None:
     version = (given.get("fsdp_config") or {}).get("version") or os.environ.get("FSDP_VERSION", "2")
     if sharded and int(version) != 2:
         raise ConfigError(f"FSDP version {version} is not proven here; set it to 2 (arguments.fsdp_config.version)")
+    if sharded and config.encoded:
+        raise ConfigError("encoded: towers that are divided among processes cannot run alone; leave it out under FSDP")
     if sharded and config.evaluation:
         raise ConfigError(
             "evaluation: processes that share one model would have to ask it equally often, which is not proven; leave "

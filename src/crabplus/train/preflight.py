@@ -19,6 +19,9 @@ from crabplus.train.judge import mean_relative
 from crabplus.train.plan import Plan
 from crabplus.wording import pack_for
 
+TOWERS = ("vision", "vision-merger", "audio", "audio-projector")
+"""Parts of a model that turn media into what stands among the embeddings of its tokens."""
+
 
 def check(config: TrainConfig, track: Track = untracked, fresh: bool = False, save: bool = True) -> Plan:
     """Check everything, from the cheapest to the dearest.
@@ -61,8 +64,9 @@ def _check_names(config: TrainConfig) -> None:
         raise ConfigError(f"pack: {config.pack} is not there; name a YAML file, or leave it out for the model's own")
     if not Path(config.data.folder).is_dir():
         raise ConfigError(f"data.folder: {config.data.folder} is no folder; build one with: crabplus build ...")
-    if config.cache and Path(config.cache.folder).is_file():
-        raise ConfigError(f"cache.folder: {config.cache.folder} is a file")
+    for name, settings in (("cache", config.cache), ("encoded", config.encoded)):
+        if settings and Path(settings.folder).is_file():
+            raise ConfigError(f"{name}.folder: {settings.folder} is a file")
 
 
 def _folder(config: TrainConfig, keys: Iterable[str], split: str, where: str) -> Folder:
@@ -125,6 +129,12 @@ def _trained(config: TrainConfig) -> dict[str, Any]:
     made = summary(model)
     if not made["parameters"]:
         raise ConfigError("nothing of the model would be trained: name parts in trained, or an adapter")
+    towers = sorted(set(made["parameters_by_part"]) & set(TOWERS))
+    if config.encoded and towers:
+        raise ConfigError(
+            f"encoded: outputs of towers can be kept only where these stay as they are, and this run trains "
+            f"{', '.join(towers)}: confine adapter.parts to language, or leave encoded out"
+        )
     return made
 
 

@@ -20,6 +20,8 @@ CONFIG, RUN = "config.yaml", "run.json"
 PACKAGES = ("crabplus", "torch", "transformers", "peft", "accelerate", "safetensors", "numpy", "av")
 FREE = ("dataloader_", "logging_", "report_to", "run_name", "save_", "disable_tqdm", "log_level")
 """Training arguments by the start of their names that may change from one start of a run to the next."""
+SWITCH = ("encoded.folder",)
+"""Settings that may change to another value, and cannot be left out or added on the way."""
 
 
 def write_config(out: Path, config: TrainConfig) -> None:
@@ -29,13 +31,17 @@ def write_config(out: Path, config: TrainConfig) -> None:
 
 
 def write_run(out: Path, facts: Mapping[str, Any]) -> None:
-    """Write ``run.json``: the facts, with command, time, machine and versions."""
-    made = {
+    """Write ``run.json``: the facts, with the circumstances."""
+    write_whole(out / RUN, (json.dumps({**circumstances(), **facts}, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def circumstances() -> dict[str, Any]:
+    """Command, time, machine and versions."""
+    return {
         "command": " ".join(["crabplus", *sys.argv[1:]]), "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.platform()}, {os.cpu_count()} cores", "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES}, "commit": _commit(), **facts,
+        "versions": {name: _version(name) for name in PACKAGES}, "commit": _commit(),
     }  # fmt: skip
-    write_whole(out / RUN, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def check_same(out: Path, config: TrainConfig) -> bool:
@@ -59,7 +65,7 @@ def check_same(out: Path, config: TrainConfig) -> bool:
     before = _flat(_read_config(file))
     now = _flat(config.model_dump(mode="json"))
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    odd = [name for name in names if not _free(name)]
+    odd = [name for name in names if not _free(name) or (name in SWITCH and None in (before.get(name), now.get(name)))]
     if odd:
         told = ", ".join(f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in odd[:3])
         raise ConfigError(f"out: {out} holds another run: {told}; name another folder, or begin anew with --fresh")
@@ -78,7 +84,7 @@ def _read_config(file: Path) -> dict[str, Any]:
 
 def _free(name: str) -> bool:
     section, _, rest = name.partition(".")
-    return section in ("out", "cache") or (section == "arguments" and rest.startswith(FREE))
+    return section in ("out", "cache", "encoded") or (section == "arguments" and rest.startswith(FREE))
 
 
 def _flat(content: Any, name: str = "") -> dict[str, Any]:

@@ -1,8 +1,8 @@
 "use strict";
-// Each card: keep the player inside its window, and let a line on the timelines follow it; a click there, or on a
-// time in a table, seeks.
+// Each card: keep the player inside its window, and let a line on its timelines, and on those beside it, follow it; a
+// click there, or on a time in a table, seeks.
 for (const card of document.querySelectorAll(".card")) {
-  const player = card.querySelector("video, audio");
+  const player = card.querySelector("video, audio"), around = card.closest(".pair") || card;
   for (const media of card.querySelectorAll("video, audio")) {
     const start = Number(media.dataset.start), end = Number(media.dataset.end || Infinity);
     media.addEventListener("loadedmetadata", () => { if (start) media.currentTime = start; });
@@ -10,7 +10,7 @@ for (const card of document.querySelectorAll(".card")) {
     media.addEventListener("play", () => { if (media.currentTime >= end) media.currentTime = start; });
   }
   if (!player) continue;
-  for (const timeline of card.querySelectorAll(".timeline")) {
+  for (const timeline of around.querySelectorAll(".timeline")) {
     const start = Number(timeline.dataset.start), length = Number(timeline.dataset.length);
     const line = timeline.querySelector(".playhead");
     const follow = () => {

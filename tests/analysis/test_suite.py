@@ -1,0 +1,329 @@
+"""Suites: which cells they have, in which order, and what is left of each, however often it was interrupted."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from suites import KEYS, answers, clips, content, write
+from transformers import TrainerCallback
+from typer.testing import CliRunner
+
+from crabplus.analysis import suite_cell, suite_run
+from crabplus.analysis.runs import find_runs, read_run
+from crabplus.analysis.suite import begin, cells_of, load_suite, status_of
+from crabplus.analysis.suite_run import Event, Progress, run_cells
+from crabplus.cli import app
+from crabplus.config import ConfigError
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clips(tmp_path_factory.mktemp("clips"), 4, 3)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., Any]:
+    """A suite and its cells."""
+
+    def made(data: Path = Path("data"), out: Path | None = None, **changes: Any) -> Any:
+        suite = load_suite(write(tmp_path / "suite.yaml", content(data, **changes)))
+        return suite, cells_of(suite, out or tmp_path / "out", "suite.yaml")
+
+    return made
+
+
+def titles(cells: Any) -> list[str]:
+    return [cell.title for cell in cells]
+
+
+def test_cells_are_methods_times_keys_times_seeds_and_the_longest_comes_first(make: Any) -> None:
+    methods = {**content(Path())["methods"], "fast": {"seeds": [7], "adapter": {"kind": "lora-equal"}}}
+    _, cells = make(seeds=[0, 1], methods=methods, multi=["ilora", "lora"], equal_steps=["fast"], per_key=10)
+    assert titles(cells)[:4] == ["ilora/all/seed0", "ilora/all/seed1", "lora/all/seed0", "lora/all/seed1"]
+    assert titles(cells)[4] == "fast-equal-steps/all/seed7"
+    assert set(titles(cells)[5:]) == {f"lora/{key}/seed{seed}" for key in KEYS for seed in (0, 1)}
+    assert [cell.steps for cell in cells] == [20] * 4 + [10] * 5
+    assert [cell.cost for cell in cells] == sorted((cell.cost for cell in cells), reverse=True)
+
+
+def test_a_cell_is_a_run_with_equal_shares_and_the_settings_of_base_and_method(make: Any, tmp_path: Path) -> None:
+    _, cells = make(per_key=30)
+    joint, alone = cells[0].config, cells[1].config
+    assert joint.out == (tmp_path / "out/runs/ilora/all/seed0").as_posix()
+    assert {key: found.weight for key, found in joint.data.keys.items()} == {"ave": 1.0, "arig": 1.0}
+    assert (joint.adapter.kind, joint.adapter.heads, joint.adapter.r) == ("ilora", 2, 4)
+    assert (alone.adapter.kind, alone.adapter.r, list(alone.data.keys)) == ("lora", 4, ["ave"])
+    assert (joint.data.reasoning, alone.data.reasoning) == ("off", "on")
+    assert (joint.arguments["max_steps"], alone.arguments["max_steps"]) == (60, 30)
+    assert joint.encoded and joint.encoded.folder == alone.encoded.folder == (tmp_path / "out/encoded").as_posix()
+
+
+def test_only_cells_longer_than_save_every_have_checkpoints(make: Any) -> None:
+    _, (joint, alone, _) = make(per_key=30, save_every=30)
+    assert joint.config.arguments["save_steps"] == 30
+    assert alone.config.arguments["save_strategy"] == "no" and "save_steps" not in alone.config.arguments
+
+
+WRONG = {
+    "no method 'lorra'; did you mean 'lora'": {"single": "lorra"},
+    "methods.ilora is used nowhere": {"multi": []},
+    "keys: ave stands there twice": {"keys": "ave, ave"},
+    "keys: at least two wanted": {"keys": "ave"},
+    "base: seed is not set there; in its place: seeds": {"base": {"seed": 1}},
+    "lora: arguments.max_steps is not set there; in its place: per_key": {
+        "methods": {"lora": {"arguments": {"max_steps": 3}}, "ilora": None}
+    },
+    "per_key: Input should be greater than 0": {"per_key": 0},
+    "ask.sample: no such setting; did you mean 'samples'": {"ask": {"sample": 3}},
+    "pre_key: no such setting; did you mean 'per_key'": {"pre_key": 3},
+    "lora-equal-steps is the name that equal_steps gives": {
+        "methods": {"lora": None, "ilora": None, "lora-equal-steps": None}, "equal_steps": "lora",
+        "single": "lora-equal-steps",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_wrong_settings_are_told(make: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make(**WRONG[message])
+
+
+def test_a_wrong_setting_of_a_run_names_the_method(make: Any) -> None:
+    methods = {"lora": {"adapter": {"rr": 3}}, "ilora": None}
+    with pytest.raises(ConfigError, match=r"suite.yaml: method lora: adapter.rr: no such setting; did you mean 'r'"):
+        make(methods=methods)
+    with pytest.raises(ConfigError, match="methods.lora.seeds: a list of whole numbers wanted, got 'a'"):
+        make(methods={"lora": {"seeds": "a"}, "ilora": None})
+
+
+def test_changes_come_behind_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path / "suite.yaml", content(Path("data")))
+    suite = load_suite(file, ["per_key=9", "keys=ave,avqa,arig", "base.adapter.r=16", "seeds=[3, 4]"])
+    assert (suite.per_key, suite.keys, suite.seeds) == (9, ("ave", "avqa", "arig"), (3, 4))
+    assert suite.base["adapter"] == {"r": 16, "alpha": 8}
+
+
+def test_a_folder_with_cells_of_other_settings_is_refused(make: Any, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    suite, cells = make()
+    begin(suite, cells, out)
+    cells[1].record("done", None)
+    more, grown = make(seeds=[0, 1])
+    begin(more, grown, out)  # the same cells, and some more
+    assert [status_of(cell) for cell in grown if cell.title == cells[1].title] == ["done"]
+    for changes in ({"per_key": 3}, {"ask": {"samples": 2}}, {"threads": 2}, {"encoded": None}):
+        other, altered = make(**changes)
+        with pytest.raises(ConfigError, match=rf"holds cells .* lora/ave/seed0; what differs: .*{next(iter(changes))}"):
+            begin(other, altered, out)
+
+
+# -- who runs a cell, and when: with cells that do nothing ------------------------------------------------------------
+
+
+class Pretend:
+    """Stands for the work of a cell: done at once, unless it is one of those that fail."""
+
+    def __init__(self) -> None:
+        self.bad, self.ran = set[str](), list[str]()
+
+    def __call__(self, cell: Any, bases: Any, tell: Any) -> dict[str, float]:
+        self.ran.append(cell.title)
+        if cell.title in self.bad:
+            raise ValueError(f"no\n{cell.name}")
+        cell.record("done", None)
+        return {"training": 1.0}
+
+
+@pytest.fixture
+def pretend(monkeypatch: pytest.MonkeyPatch) -> Pretend:
+    made = Pretend()
+    monkeypatch.setattr(suite_cell, "run_cell", made)
+    monkeypatch.setattr(suite_run, "_PAUSE", 0.05)
+    return made
+
+
+def events(cells: Any, locks: Path) -> list[tuple[str, str]]:
+    found: list[Event] = []
+    run_cells(cells, locks, 1, found.append)
+    return [(event.kind, event.cell.title) for event in found]
+
+
+def test_a_failing_cell_is_recorded_and_tried_again(make: Any, tmp_path: Path, pretend: Pretend) -> None:
+    _, cells = make()
+    pretend.bad = {"lora/ave/seed0"}
+    found = events(cells, tmp_path / "locks")
+    assert found[2:4] == [("begins", "lora/ave/seed0"), ("failed", "lora/ave/seed0")]
+    assert [kind for kind, _ in found] == ["begins", "done", "begins", "failed", "begins", "done"]
+    told = json.loads((cells[1].folder / "cell.json").read_text())
+    assert (told["status"], told["reason"]) == ("failed", "ValueError: no ave")
+    assert [status_of(cell) for cell in cells] == ["done", "failed", "done"]
+    pretend.bad.clear()
+    assert events(cells, tmp_path / "locks") == [("begins", "lora/ave/seed0"), ("done", "lora/ave/seed0")]
+    assert pretend.ran.count("lora/ave/seed0") == 2 and len(pretend.ran) == 4
+
+
+def test_a_cell_that_another_process_has_is_left_to_it(make: Any, tmp_path: Path, pretend: Pretend) -> None:
+    _, cells = make()
+    locks = tmp_path / "locks"
+    locks.mkdir()
+    lock = FileLock(locks / "ilora_all_seed0.lock", thread_local=False)
+    lock.acquire()
+
+    def end(event: Event) -> None:  # the other ends when these two are done
+        if event.kind == "done" and event.cell is cells[2]:
+            cells[0].record("done", None)
+            lock.release()
+
+    run_cells(cells, locks, 1, end)
+    assert pretend.ran == titles(cells[1:])
+
+
+def test_the_claim_of_a_killed_process_is_free(make: Any, tmp_path: Path, pretend: Pretend) -> None:
+    _, cells = make()
+    locks = tmp_path / "locks"
+    locks.mkdir()
+    code = (
+        "import sys, time\nfrom filelock import FileLock\nlock = FileLock(sys.argv[1])\nlock.acquire()\n"
+        "print('mine', flush=True)\ntime.sleep(600)"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(locks / "ilora_all_seed0.lock")], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout and holder.stdout.readline() == "mine\n"
+    done: list[str] = []
+
+    def kill(event: Event) -> None:
+        if event.kind == "done":
+            done.append(event.cell.title)
+            if len(done) == 2:
+                holder.kill()
+                holder.wait()
+
+    run_cells(cells, locks, 1, kill)
+    assert done == [*titles(cells[1:]), "ilora/all/seed0"]
+
+
+def test_progress_tells_how_far_it_is(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, cells = make(per_key=96, ask={"samples": 16, "batch_size": 2})
+    now = iter([0.0, 3600.0, 7200.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    lines: list[str] = []
+    progress = Progress(4, sum(cell.cost for cell in cells), lines.append, ended=1)
+    progress(Event("begins", cells[1]))
+    progress(Event("done", cells[1], "(training 3 s)"))
+    progress(Event("failed", cells[2], "(why)"))
+    assert lines == [
+        "[1/4] lora/ave/seed0: begins",
+        "[2/4] lora/ave/seed0: done (training 3 s); about 3:00 h left",
+        "[3/4] lora/arig/seed0: failed (why); about 2:00 h left",
+    ]
+
+
+# -- what a cell leaves -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a suite that was run by the command, in one process."""
+    folder = tmp_path_factory.mktemp("finished")
+    file = write(folder / "suite.yaml", content(data))
+    done = CliRunner().invoke(app, ["transfer", "run", str(file), "--out", str(folder / "out")])
+    assert done.exit_code == 0, done.output
+    assert "3 cells, of which 0 are done" in done.output and "[3/3] " in done.output
+    return folder / "out"
+
+
+def test_a_cell_leaves_a_run_that_the_report_reads(finished: Path, data: Path) -> None:
+    runs = {run.folder: run for run in map(read_run, find_runs([finished / "runs"]))}
+    assert len(runs) == 3 and {run.status for run in runs.values()} == {"done"}
+    joint = runs[(finished / "runs/ilora/all/seed0").as_posix()]
+    assert (joint.method, joint.keys, joint.reasoning, joint.steps) == ("ilora", KEYS, "off", 4)
+    assert joint.seen == {"ave": 4, "arig": 4}
+    alone = runs[(finished / "runs/lora/arig/seed0").as_posix()]
+    assert (alone.keys, alone.reasoning, alone.steps, alone.seen) == (("arig",), "on", 2, {"arig": 4})
+    rows = [json.loads(line) for line in Path(joint.folder, "predictions.jsonl").read_text().splitlines()]
+    wanted = [(key, json.loads(line)["id"]) for key in KEYS for line in (data / key / "test.jsonl").open()]
+    assert [(row["task"], row["id"]) for row in rows] == wanted
+    assert {row["settings"]["reasoning"] for row in rows} == {"off"}
+    assert not list(finished.rglob("checkpoint*")) and not list(finished.rglob("asked-*"))
+
+
+def test_what_is_done_is_skipped(finished: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite_cell, "run_cell", None)
+    file = finished.parent / "suite.yaml"
+    done = CliRunner().invoke(app, ["transfer", "run", str(file), "--out", str(finished), "--shard", "1/2"])
+    assert done.exit_code == 0 and "2 cells, of which 2 are done" in done.output
+
+
+def test_a_cell_with_a_base_of_its_own_gives_the_same_answers(
+    finished: Path, data: Path, tmp_path: Path, make: Any
+) -> None:
+    """In the finished suite it was the last of three that began from one base."""
+    _, cells = make(data)
+    suite_cell.run_cell(cells[2], suite_cell.Bases(), print)
+    assert answers(tmp_path / "out") == {
+        name: said for name, said in answers(finished).items() if name.startswith("runs/lora/arig")
+    }
+
+
+class Interrupted(BaseException):
+    """Stands for whatever ends a process."""
+
+
+class StopAt(TrainerCallback):
+    """Ends a run in the middle of a step."""
+
+    def __init__(self, tell: Any) -> None:
+        pass
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == 3:
+            raise Interrupted
+
+
+def test_an_interrupted_cell_goes_on_to_the_same_answers(
+    finished: Path, data: Path, tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once behind a checkpoint, and once between the answers to one key and those to the next."""
+    joint = make(data)[1][0]
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(suite_cell, "_Words", StopAt)
+        suite_cell.run_cell(joint, suite_cell.Bases(), print)
+    assert [path.name for path in (joint.folder / "checkpoints").iterdir()] == ["checkpoint-2"]
+
+    def stop(words: str) -> None:
+        if words == "asking arig":
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        suite_cell.run_cell(joint, suite_cell.Bases(), stop)
+    assert status_of(joint) is None
+    told: list[str] = []
+    suite_cell.run_cell(joint, suite_cell.Bases(), told.append)
+    assert told == ["asking arig"]  # neither trained nor asked about ave again
+    name = "runs/ilora/all/seed0/predictions.jsonl"
+    assert answers(tmp_path / "out") == {name: answers(finished)[name]}
+
+
+def test_a_cell_without_data_fails_alone(data: Path, tmp_path: Path) -> None:
+    made = content(data, single="lora", multi=[], methods={"lora": {"adapter": {"kind": "lora"}}}, keys="ave,avqa")
+    file = write(tmp_path / "suite.yaml", {**made, "per_key": 1, "ask": {"samples": 1}})
+    failed = CliRunner().invoke(app, ["transfer", "run", str(file), "--out", str(tmp_path / "out")])
+    assert failed.exit_code == 1
+    assert "lora/ave/seed0: done" in failed.output and "failed: lora/avqa/seed0; the same command" in failed.output
+    told = json.loads((tmp_path / "out/runs/lora/avqa/seed0/cell.json").read_text())
+    assert told["status"] == "failed" and told["reason"].startswith("ConfigError: data.keys, data.split: ")
+
+
+@pytest.fixture(autouse=True)
+def _paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """What a suite would write by default lies where the test may write."""
+    monkeypatch.chdir(tmp_path)
+    yield
