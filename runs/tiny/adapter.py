@@ -35,8 +35,9 @@ if __name__ == "__main__":
         model.thinker = PeftModel.from_pretrained(model.thinker, resolve("tiny") + "/adapter", is_trainable=True)
     else:
         prepare(model, AdapterSettings(kind="ilora", r=32, alpha=64, heads=3, dropout=0.0), ())
+    out = HERE / "checkpoints" / ("adapter_more" if MORE else "adapter")
     learn(
-        model, LiveSamples(MIXTURE, KEYS, SEED, STEPS * BATCH), pack,
-        HERE / "checkpoints" / ("adapter_more" if MORE else "adapter"), steps=STEPS, batch=BATCH, seed=SEED, learning_rate=RATE, warmup_steps=60, save_steps=100,
+        model, LiveSamples(MIXTURE, KEYS, SEED, STEPS * BATCH), pack, out, steps=STEPS, batch=BATCH, seed=SEED,
+        learning_rate=RATE, warmup_steps=60, save_steps=100,
         optimizer=lambda thinker: Muon(thinker, RATE, weight_decay=0.0),
     )  # fmt: skip
