@@ -79,6 +79,22 @@ def test_a_batch_that_does_not_fit_counts_once(asker: Asker, asked: Any, folder:
     assert found.tokens.tolist() == wanted.tokens.tolist()
 
 
+@pytest.mark.parametrize("renormalise", [False, True])
+def test_what_is_off_while_the_model_answers(asker: Asker, monkeypatch: Any, renormalise: bool) -> None:
+    variant = Variant(2, "one", (asker.places[5].layer,))
+    layer = asker.model.base.get_submodule(variant.layers[0])
+    seen = []
+
+    def plain(samples: Any, source: Any) -> Any:
+        b = layer.ilora_B["default"].detach()
+        seen.append((layer.left_out, bool(b[:, 64:].any()), bool(b[:, :64].any())))
+
+    monkeypatch.setattr(asker, "plain", plain)
+    asker.renormalise = renormalise
+    asker.without(variant, [], Files("."))
+    assert seen == [(2, True, True) if renormalise else (None, False, True)]
+
+
 def test_a_sample_that_never_fits_counts_nowhere(asker: Asker, asked: Any, folder: Any, monkeypatch: Any) -> None:
     answer = module.generate
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
+from crabplus import generate as module
 from crabplus.analysis.routing import RoutingError, Settings, adapter_of, study
 from crabplus.data import WithSource
 from crabplus.evaluate import compare, evaluate
@@ -102,6 +103,22 @@ def test_without_ablation_no_truth_is_needed(plus: Any, asked: Any, folder: Any)
     assert found["similarity"]["divergence"] == [[None]]  # one sample has no halves
     with pytest.raises(RoutingError, match=r"has no true answer.*--ablate none"):
         study(plus.model, blind, Files(folder), plus.pack)
+
+
+def test_no_sample_is_lost_where_memory_is_short(plus: Any, asked: Any, folder: Any, monkeypatch: Any) -> None:
+    answer = module.generate
+
+    def short(model: Any, encoded: Any, max_new_tokens: int, patterns: Any = None) -> Any:
+        said = answer(model, encoded, 2, patterns)
+        if len(encoded) > 1:  # on the way, when the prompts have been read already
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.1 GiB.")
+        return said
+
+    monkeypatch.setattr(module, "generate", short)
+    samples = {"arig": (asked["arig"] * 3)[:8]}
+    settings = Settings(batch_size=2, ablate="none", show=0)
+    found = study(plus.model, samples, Files(folder), plus.pack, settings=settings)["keys"]["arig"]
+    assert (found["answered"], found["tokens"][3]) == (8, 8)  # of two tokens each the second is never read
 
 
 def test_unreadable_samples_are_told(plus: Any, asked: Any, folder: Any, tmp_path: Any) -> None:

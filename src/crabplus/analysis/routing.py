@@ -148,11 +148,11 @@ def _check(samples: Mapping[str, Sequence[Sample]], settings: Settings) -> None:
 def _ask(asker: Asker, keys: Mapping[str, _Key], variants: Sequence[Variant]) -> Iterator[int]:
     """Ask all samples, in batches of one key; yields once for each answer."""
     for of in keys.values():
-        middle = (len(of.samples) + 1) // 2
+        middle, size = (len(of.samples) + 1) // 2, asker.batch
         for half in (of.samples[:middle], of.samples[middle:]):
             sums = Sums.empty(len(asker.places), asker.heads)
-            for start in range(0, len(half), asker.batch):
-                part = half[start : start + asker.batch]
+            for start in range(0, len(half), size):
+                part = half[start : start + size]
                 source = Kept(asker.source)
                 said, found = asker.watched(part, source)
                 sums = sums + found

@@ -98,7 +98,7 @@ def draw_pieces(made: Mapping[str, Any]) -> bytes:
     axes.set_yticks([n + 0.5 for n in range(len(places))], [plain(name) for name in places])
     axes.tick_params(labelsize=8, labelcolor=INK, length=0, labeltop=True, labelbottom=False)
     _foot(figure, foot, (
-        "blue: keys agree in the mean; orange, hatched: they conflict; grey: no gradient",
+        "blue: keys agree in the mean; orange, hatched: they conflict; grey: no gradient, or no such layer",
         "number: % of the pairs in conflict, where there are any",
     ))  # fmt: skip
     return _png(figure)
