@@ -1,4 +1,4 @@
-"""Stage 5: the I-LoRA adapter learns the task keys, with explicit reasoning, on the frozen base.
+"""Stage 4: the I-LoRA adapter learns the nineteen task keys, with explicit reasoning, on the frozen base.
 
 Run: python runs/tiny/adapter.py          (after base.py and ship.py base: a new adapter)
      python runs/tiny/adapter.py --more   (the adapter that is shipped learns on)
@@ -21,8 +21,12 @@ from crabplus.train.adapters import prepare
 
 HERE = Path(__file__).parent
 MORE = "--more" in sys.argv
-SEED, STEPS, BATCH, RATE = (11, 3000, 16, 2.5e-3) if MORE else (9, 2400, 16, 3e-3)
-MIXTURE = dict(ave=0.2, avqa=0.38, arig=0.42) if MORE else dict(ave=0.23, avqa=0.35, arig=0.42)
+SEED, STEPS, BATCH, RATE = (42, 3600, 16, 3e-3) if MORE else (41, 3600, 16, 3e-3)
+MIXTURE = {
+    "a2v": 4, "v2a": 4, "ks": 5, "ucf": 3, "meld": 5, "mer24": 2, "cremad": 2, "mafw": 3, "dfew": 2, "avqa": 12,
+    "avqa_thu": 9, "ave": 4, "unav": 7, "avvp": 6, "arig": 6, "s4": 6, "ms3": 8, "ref_avs": 8, "avcap": 4,
+}  # fmt: skip
+"""Shares by how much there is to learn: many kinds of question, several boxes, many times."""
 
 if __name__ == "__main__":
     pack = load_pack(resolve("tiny") + "/pack.yaml")
@@ -31,9 +35,9 @@ if __name__ == "__main__":
         model.thinker = PeftModel.from_pretrained(model.thinker, resolve("tiny") + "/adapter", is_trainable=True)
     else:
         prepare(model, AdapterSettings(kind="ilora", r=32, alpha=64, heads=3, dropout=0.0), ())
+    out = HERE / "checkpoints" / ("adapter_more" if MORE else "adapter")
     learn(
-        model, LiveSamples(MIXTURE, KEYS, SEED, STEPS * BATCH), pack,
-        HERE / "checkpoints" / ("adapter_more" if MORE else "adapter"), steps=STEPS, batch=BATCH, seed=SEED,
-        learning_rate=RATE, warmup_steps=60, save_steps=250,
+        model, LiveSamples(MIXTURE, KEYS, SEED, STEPS * BATCH), pack, out, steps=STEPS, batch=BATCH, seed=SEED,
+        learning_rate=RATE, warmup_steps=60, save_steps=100,
         optimizer=lambda thinker: Muon(thinker, RATE, weight_decay=0.0),
     )  # fmt: skip

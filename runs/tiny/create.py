@@ -1,4 +1,7 @@
-"""Stage 0: tokenizer, processor and an untrained thinker of crabplus-tiny. Run: python runs/tiny/create.py OUT"""
+"""Stage 2: what stage 3 starts from: the shipped base, with a tokenizer for all keys and the towers of stage 1.
+
+Tokens that the shipped tokenizer has, too, keep what was learned of them. Run: python runs/tiny/create.py OUT
+"""
 
 import sys
 from pathlib import Path
@@ -17,13 +20,15 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
+from crabplus.models import load_model
 from crabplus.tasks import get_task, load_pack
 from crabplus.tidepool.keys import KEYS
 from crabplus.tidepool.live import LiveSamples
 from crabplus.tidepool.perception import PERCEPTION
 
 SEED = 0
-VOCABULARY = 640
+CHECKPOINTS = Path(__file__).parent / "checkpoints"
+VOCABULARY = 1024
 SPECIAL = {
     "pad_token": "<|endoftext|>", "eos_token": "<|im_end|>", "image_token": "<|IMAGE|>", "video_token": "<|VIDEO|>",
     "audio_token": "<|AUDIO|>", "vision_bos_token": "<|vision_bos|>", "vision_eos_token": "<|vision_eos|>",
@@ -44,7 +49,7 @@ TEMPLATE = """{%- for turn in messages -%}
 
 def corpus(pack) -> list[str]:
     """Every wording of the pack with its answers, and the numbers up to 100 so that each is one token."""
-    samples = LiveSamples(dict.fromkeys([*KEYS, *PERCEPTION], 1.0), {**KEYS, **PERCEPTION}, SEED, 4000)
+    samples = LiveSamples(dict.fromkeys([*KEYS, *PERCEPTION], 1.0), {**KEYS, **PERCEPTION}, SEED, 8000)
     texts = [f"{n} ({n} {n},{n}) ({n}" for n in range(101) for _ in range(60)]
     for index in range(len(samples)):
         sample, _ = samples[index]
@@ -81,6 +86,22 @@ def make_processor(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5OmniProcessor:
     )  # fmt: skip
 
 
+def take_over(thinker, tokenizer, pack) -> int:
+    """Bring the weights of the shipped base into a thinker with other tokens; returns how many tokens were known."""
+    shipped = load_model("tiny", pack.size, dtype="float32")
+    old, known = shipped.processor.tokenizer.get_vocab(), tokenizer.get_vocab()
+    state = shipped.thinker.state_dict()
+    name = "model.language_model.embed_tokens.weight"
+    rows = torch.randn(len(tokenizer), state[name].shape[1]) * state[name].std()
+    both = [token for token in known if token in old]
+    rows[[known[token] for token in both]] = state[name][[old[token] for token in both]]
+    rest = {key: value for key, value in state.items() if key not in (name, "lm_head.weight")}
+    missing, unexpected = thinker.load_state_dict({**rest, name: rows}, strict=False)
+    assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)
+    thinker.tie_weights()
+    return len(both)
+
+
 def main(out: Path) -> None:
     torch.manual_seed(SEED)
     pack = load_pack(Path(__file__).parents[2] / "src/crabplus/assets/tiny/pack.yaml")
@@ -96,12 +117,11 @@ def main(out: Path) -> None:
     thinker.generation_config = GenerationConfig(
         eos_token_id=[ids["eos_token_id"]], pad_token_id=ids["pad_token_id"], do_sample=False
     )
-    for name in ("vision", "audio"):  # the towers of stage 1, where they have been trained
-        path = Path(__file__).parent / "checkpoints" / f"{name}.safetensors"
-        if path.exists():
-            missing, unexpected = thinker.load_state_dict(load_file(path), strict=False)
-            assert not unexpected, unexpected
-            print(f"{name} tower from {path.name}")
+    kept = take_over(thinker, tokenizer, pack)
+    for name in ("vision", "audio"):
+        _, unexpected = thinker.load_state_dict(load_file(CHECKPOINTS / f"{name}.safetensors"), strict=False)
+        assert not unexpected, unexpected
+    print(f"{kept} tokens are known")
     thinker.save_pretrained(out)
     make_processor(tokenizer).save_pretrained(out)
     print(f"{sum(p.numel() for p in thinker.parameters()):,} parameters, {len(tokenizer)} tokens, in {out}")

@@ -14,7 +14,7 @@ from crabplus.schema import Object
 from crabplus.segment import load_segmenter
 from crabplus.segment.video import Tracker, load_tracker
 from crabplus.tidepool.film import write_clip
-from crabplus.tidepool.world import make_scene
+from crabplus.tidepool.scenes import make_scene
 
 BOXED = Object("boxed", (0.1, 0.1, 0.5, 0.6), confidence=0.7)
 OTHER = Object("other", (0.3, 0.1, 0.9, 0.8))

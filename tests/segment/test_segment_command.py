@@ -25,7 +25,7 @@ from crabplus.segment import GRABCUT
 from crabplus.segment.grabcut import GrabCut
 from crabplus.tidepool.build import build
 from crabplus.tidepool.film import write_clip
-from crabplus.tidepool.world import make_scene
+from crabplus.tidepool.scenes import make_scene
 
 
 def run(*arguments: object) -> Result:

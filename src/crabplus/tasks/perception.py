@@ -58,4 +58,5 @@ def _thing(match: tuple[str, ...], pack: Pack) -> Object | None:
     return None
 
 
-PERCEPTION: dict[str, Task] = {key: Perception(key) for key in ("hear", "look", "watch", "find", "start", "repeat")}
+KEYS = ("hear", "start", "look", "find", "watch", "trace", "roll", "features", "voice", "films", "sounds", "repeat")
+PERCEPTION: dict[str, Task] = {key: Perception(key) for key in KEYS}

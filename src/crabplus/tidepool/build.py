@@ -1,6 +1,7 @@
 """Builds a folder of Tidepool samples in the AV-UIE v2 layout: an index per key and split, with media beside it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
@@ -8,8 +9,9 @@ import numpy as np
 
 from crabplus.datasets.avuie import write
 from crabplus.schema import Sample
-from crabplus.tidepool.film import write_clip, write_frame, write_wav
-from crabplus.tidepool.keys import KEYS, Ask
+from crabplus.tidepool.ask import Ask
+from crabplus.tidepool.film import write_clip, write_frame, write_mask, write_wav
+from crabplus.tidepool.keys import KEYS
 from crabplus.tidepool.live import media_of, to_sample
 from crabplus.tidepool.perception import PERCEPTION
 from crabplus.tidepool.world import LEVELS
@@ -46,21 +48,31 @@ def ask(key: str, split: str, number: int, seed: int) -> Ask:
 def _make(out: Path, key: str, split: str, number: int, seed: int) -> Sample:
     name = f"{key}-{split}-{seed}-{number:05d}"
     made = ask(key, split, number, seed)
-    paths = {role: form.format(name) for role, form in _FILES.items()}
-    media = media_of(made.show, {role: f"{key}/{path}" for role, path in paths.items()})
-    for role in made.show:
-        _film(out / key / paths[role], role, made)
-    return to_sample(made, key, split, name, media)
+    if made.marked is not None:
+        mask = f"{key}/mask/{name}.png"
+        (out / mask).parent.mkdir(parents=True, exist_ok=True)
+        write_mask(out / mask, made)
+        made = replace(made, meta={**made.meta, "mask": mask})
+    paths = {entry: f"{key}/{_place(name, entry)}" for entry in made.show}
+    for entry, path in paths.items():
+        _film(out / path, entry, made)
+    return to_sample(made, key, split, name, media_of(made, paths))
 
 
-def _film(path: Path, role: str, made: Ask) -> None:
+def _place(name: str, entry: str) -> str:
+    """The file of what is shown, within the folder of the key."""
+    return _FILES[entry.rstrip("2")].format(f"{name}-2" if entry.endswith("2") else name)
+
+
+def _film(path: Path, entry: str, made: Ask) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    if role == "frame":
-        write_frame(path, made.scene, made.time)
-    elif role == "sound":
-        write_wav(path, made.scene)
+    scene = made.scene_of(entry)
+    if entry.startswith("frame"):
+        write_frame(path, scene, made.time)
+    elif entry.startswith("sound"):
+        write_wav(path, scene)
     else:
-        write_clip(path, made.scene, with_sound=role == "clip")
+        write_clip(path, scene, with_sound=entry.startswith("clip"))
 
 
 def _check(keys: Sequence[str], split: str, samples: int, level: str) -> None:

@@ -7,8 +7,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crabplus.tidepool import faces
+from crabplus.tidepool.faces import Face
+
 DRAWN = 128  # pixels of the square in which a silhouette is drawn
 SPRITE = 64  # pixels to which it is shrunk, near the size at which it is shown
+FACE = 96  # the same for a face, which is shown larger
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (214, 48, 42),
@@ -150,13 +154,20 @@ def sprite(kind: str, colour: str, texture: str) -> NDArray[np.float32]:
     return cv2.resize(np.concatenate([rgb * alpha, alpha], axis=2), (SPRITE, SPRITE), interpolation=cv2.INTER_AREA)
 
 
-def _pattern(texture: str) -> NDArray[np.float32]:
-    y, x = np.mgrid[0:DRAWN, 0:DRAWN].astype(np.float32)
+@lru_cache(maxsize=512)
+def face_sprite(face: Face, colour: str, texture: str) -> NDArray[np.float32]:
+    """Picture of a face, as :func:`sprite`, of (FACE, FACE, 4)."""
+    drawn = faces.head(face, COLOURS[colour], 0.5 + 0.5 * _pattern(texture, faces.DRAWN))
+    return cv2.resize(drawn, (FACE, FACE), interpolation=cv2.INTER_AREA)
+
+
+def _pattern(texture: str, side: int = DRAWN) -> NDArray[np.float32]:
+    y, x = np.mgrid[0:side, 0:side].astype(np.float32)
     if texture == "striped":
         return np.where(((x + y) // 11) % 2 == 0, 1.0, 0.62).astype(np.float32)
     if texture == "spotted":
         return np.where(((x % 24) - 12) ** 2 + ((y % 24) - 12) ** 2 < 36, 0.55, 1.0).astype(np.float32)
-    return np.ones((DRAWN, DRAWN), np.float32)
+    return np.ones((side, side), np.float32)
 
 
 def background(rng: np.random.Generator, side: int) -> Image:
@@ -180,17 +191,20 @@ def place(
     Returns:
         The box x1, y1, x2, y2 in pixels of what the sprite covers by more than half, clipped to the canvas.
     """
-    reach = size * 0.6  # the corner of a square turned by 10 degrees lies at 0.58 of its width
+    reach = size * 0.72  # the corner of a square turned by 45 degrees lies at 0.71 of its width
     left, top = int(np.floor(x - reach)), int(np.floor(y - reach))
     width = int(np.ceil(2 * reach)) + 1
-    turn = cv2.getRotationMatrix2D((SPRITE / 2 - 0.5, SPRITE / 2 - 0.5), tilt, size / SPRITE)
-    turn[0, 2] += x - left - SPRITE / 2
-    turn[1, 2] += y - top - SPRITE / 2
+    middle = len(picture) / 2
+    turn = cv2.getRotationMatrix2D((middle - 0.5, middle - 0.5), tilt, size / len(picture))
+    turn[0, 2] += x - left - middle
+    turn[1, 2] += y - top - middle
     patch = cv2.warpAffine(picture, turn, (width, width), flags=cv2.INTER_LINEAR)
     y1, y2, x1, x2 = max(top, 0), min(top + width, len(canvas)), max(left, 0), min(left + width, canvas.shape[1])
     inside = patch[y1 - top : y2 - top, x1 - left : x2 - left]
     under = canvas[y1:y2, x1:x2]
     under[:] = under * (1 - inside[..., 3:]) + inside[..., :3]
     solid = inside[..., 3] > 0.5
+    if not solid.any():  # wholly outside
+        return np.zeros(4, np.float32)
     columns, rows = np.flatnonzero(solid.any(0)), np.flatnonzero(solid.any(1))
     return np.array([x1 + columns[0], y1 + rows[0], x1 + columns[-1] + 1, y1 + rows[-1] + 1], np.float32)

@@ -1,67 +1,180 @@
-"""Single-sense questions for the base: name what sounds, list what is seen and where, say when something starts."""
+"""Questions for the base, in wordings and forms of answers that no task key uses.
+
+Name what sounds and when, list what is seen and where, tell a face, a voice or a movement by its features.
+"""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from crabplus.schema import Event, EventsAnswer, Object, ObjectsAnswer, TextAnswer
-from crabplus.tidepool.keys import Ask
-from crabplus.tidepool.words import third
-from crabplus.tidepool.world import SECONDS, Scene, draw, make_scene
+from crabplus.tidepool.ask import FINE, Ask
+from crabplus.tidepool.faces import MOUTHS
+from crabplus.tidepool.looks import KINDS
+from crabplus.tidepool.scenes import (
+    any_face,
+    coming_and_going,
+    face,
+    faces_scene,
+    long_scene,
+    make_scene,
+    moving_scene,
+)
+from crabplus.tidepool.words import PATHS, third
+from crabplus.tidepool.world import SECONDS, Scene, Thing, draw
+
+Rng = np.random.Generator
+SOUND, FRAME, FILM, PAIR = ("sound",), ("frame",), ("film",), ("frame", "sound")
+CLIP = ("clip",)
 
 
-def _scene(rng: np.random.Generator) -> Scene:
-    return make_scene(rng, source=bool(rng.random() < 0.8), unseen=bool(rng.random() < 0.5), shortest=2)
+def _scene(rng: Rng) -> Scene:
+    kind = rng.random()
+    if kind < 0.1:
+        return moving_scene(rng, int(rng.integers(1, 4)))
+    return make_scene(
+        rng, sources=int(rng.choice([0, 1, 2], p=[0.2, 0.5, 0.3])), unseen=bool(rng.random() < 0.5), shortest=2
+    )
 
 
-def hear(rng: np.random.Generator) -> Ask:
+def hear(rng: Rng) -> Ask:
     """What sounds, and from when to when."""
-    scene = _scene(rng)
-    events = tuple(Event(thing.kind, *(thing.sound or (0, 0)), "audio") for thing in scene.sounding)
-    return Ask(scene, _shown(rng, "sound", ("clip",), ("frame", "sound")), EventsAnswer(events))
+    kind = rng.random()
+    scene = long_scene(rng) if kind < 0.25 else coming_and_going(rng) if kind < 0.35 else _scene(rng)
+    events = tuple(Event(thing.kind, *span, "audio") for thing in scene.sounding for span in thing.sounds)
+    return Ask(scene, _shown(rng, SOUND, CLIP, PAIR), EventsAnswer(events))
 
 
-def start(rng: np.random.Generator) -> Ask:
+def start(rng: Rng) -> Ask:
     """When one of the sounding things starts."""
     scene = _scene(rng)
     thing = scene.sounding[int(rng.integers(len(scene.sounding)))]
-    shown = _shown(rng, "sound", ("clip",), ("frame", "sound"))
-    return Ask(scene, shown, TextAnswer(str((thing.sound or (0, 0))[0])), f"the {thing.kind}")
+    return Ask(scene, _shown(rng, SOUND, CLIP, PAIR), TextAnswer(str(thing.sounds[0][0])), f"the {thing.kind}")
 
 
-def look(rng: np.random.Generator) -> Ask:
+def look(rng: Rng) -> Ask:
     """Everything in a picture, from left to right, with boxes."""
     scene, time = _scene(rng), float(rng.uniform(0, SECONDS))
-    boxes = draw(scene, [time], 320)[1][0]
+    boxes = draw(scene, [time], FINE)[1][0]
     things = [Object(f"{t.colour} {t.kind}", _box(box)) for t, box in zip(scene.visible, boxes, strict=True)]
-    return Ask(scene, _shown(rng, "frame", ("frame", "sound")), ObjectsAnswer(tuple(things)), time=time)
+    return Ask(scene, _shown(rng, FRAME, PAIR), ObjectsAnswer(tuple(things)), time=time)
 
 
-def find(rng: np.random.Generator) -> Ask:
-    """The box of one named thing in a picture."""
+def find(rng: Rng) -> Ask:
+    """The box of one thing in a picture, named by its kind or by its colour."""
     scene, time = _scene(rng), float(rng.uniform(0, SECONDS))
     index = int(rng.integers(len(scene.visible)))
-    box = _box(draw(scene, [time], 320)[1][0, index])
-    kind = scene.visible[index].kind
-    answer = ObjectsAnswer((Object(kind, box),))
-    return Ask(scene, _shown(rng, "frame", ("frame", "sound")), answer, f"the {kind}", time=time)
+    thing = scene.visible[index]
+    answer = ObjectsAnswer((Object(thing.kind, _box(draw(scene, [time], FINE)[1][0, index])),))
+    name = f"the {thing.kind}" if rng.random() < 0.7 else f"what is {thing.colour}"
+    return Ask(scene, _shown(rng, FRAME, PAIR), answer, name, time=time)
 
 
-def watch(rng: np.random.Generator) -> Ask:
+def watch(rng: Rng) -> Ask:
     """Everything in a film, from left to right, with the third of the picture where it moves."""
     scene = _scene(rng)
-    things = ", ".join(f"{thing.colour} {thing.kind} {third(thing.x)}" for thing in scene.visible)
-    return Ask(scene, _shown(rng, "film", ("clip",)), TextAnswer(things))
+    things = ", ".join(f"{_name(thing)} {third(thing.x)}" for thing in scene.visible)
+    return Ask(scene, _shown(rng, FILM, CLIP), TextAnswer(things))
 
 
-PERCEPTION: dict[str, Callable[[np.random.Generator], Ask]] = {
-    "hear": hear, "start": start, "look": look, "find": find, "watch": watch,
+def trace(rng: Rng) -> Ask:
+    """Everything in a film, from left to right, with its path."""
+    scene = moving_scene(rng, int(rng.integers(1, 4)))
+    scene = replace(scene, murk=float(rng.uniform(0, 0.8)) if rng.random() < 0.5 else 0.0)
+    things = ", ".join(f"{_name(thing)} {third(thing.x)} {PATHS[str(thing.way)]}" for thing in scene.visible)
+    return Ask(scene, _shown(rng, FILM, CLIP), TextAnswer(things))
+
+
+def roll(rng: Rng) -> Ask:
+    """What comes into a film and leaves it, with its seconds."""
+    scene = coming_and_going(rng)
+    shown = sorted(scene.visible, key=lambda thing: (thing.shown, thing.kind))
+    events = tuple(Event(thing.kind, *(thing.shown or (0, SECONDS)), "visual") for thing in shown)
+    return Ask(scene, _shown(rng, FILM, CLIP), EventsAnswer(events))
+
+
+def features(rng: Rng) -> Ask:
+    """Mouth and brows of each face, from left to right."""
+    scene = people(rng)
+    told = [
+        f"{third(t.x)} mouth {t.face.mouth} brows {t.face.brows}" for t in scene.visible if t.face
+    ]  # fmt: skip
+    return Ask(scene, _shown(rng, FILM, CLIP), TextAnswer(", ".join(told)))
+
+
+def voice(rng: Rng) -> Ask:
+    """How someone speaks."""
+    scene = people(rng)
+    tone = next((thing.tone for thing in scene.things if thing.tone), None)
+    return Ask(scene, _shown(rng, SOUND, CLIP, PAIR), TextAnswer(tone or "no one speaks"))
+
+
+def films(rng: Rng) -> Ask:
+    """Everything in each of two films."""
+    scene, other = _scene(rng), _scene(rng)
+    if rng.random() < 0.4:  # alike but for one thing
+        other = replace(scene, things=_swapped(rng, scene.things), seed=scene.seed ^ 1)
+    told = [f"{nth} {', '.join(map(_name, film.visible))}" for nth, film in (("first", scene), ("second", other))]
+    show = ("film", "film2")
+    return Ask(scene, ("sound", *show) if rng.random() < 0.7 else show, TextAnswer("; ".join(told)), other=other)
+
+
+def sounds(rng: Rng) -> Ask:
+    """What sounds in each of two sounds."""
+    scene, other = (make_scene(rng, unseen=bool(rng.random() < 0.2)) for _ in range(2))
+    told = [
+        f"{nth} {', '.join(thing.kind for thing in s.sounding)}" for nth, s in (("first", scene), ("second", other))
+    ]
+    show = ("sound", "sound2")
+    return Ask(scene, ("film", *show) if rng.random() < 0.7 else show, TextAnswer("; ".join(told)), other=other)
+
+
+PERCEPTION: dict[str, Callable[[Rng], Ask]] = {
+    "hear": hear, "start": start, "look": look, "find": find, "watch": watch, "trace": trace, "roll": roll,
+    "features": features, "voice": voice, "films": films, "sounds": sounds,
 }  # fmt: skip
 
 
-def _shown(rng: np.random.Generator, alone: str, *together: tuple[str, ...]) -> tuple[str, ...]:
+def people(rng: Rng) -> Scene:
+    """One face or two, with a voice in three of four scenes, and sometimes another sound."""
+    textures = ("plain", "striped", "spotted")
+    texture = str(rng.choice(textures))
+    speaks = bool(rng.random() < 0.75)
+    first, tone = any_face(rng, MOUTHS)
+    if rng.random() < 0.3:
+        second, _ = any_face(rng, MOUTHS)
+        sizes = rng.uniform(0.4, 0.46, 2)
+        places = [(rng.uniform(*reach), rng.uniform(0.3, 0.7)) for reach in ((0.24, 0.27), (0.73, 0.76))]
+        tones = [tone, None] if rng.random() < 0.5 else [None, tone]
+        things = [
+            face(rng, shown, float(x), float(y), float(size), said if speaks else None, texture)
+            for shown, (x, y), size, said in zip((first, second), places, sizes, tones, strict=True)
+        ]
+    else:
+        size = float(rng.uniform(0.4, 0.78))
+        x, y = (float(value) for value in rng.uniform(size / 2 + 0.02, 0.98 - size / 2, 2))
+        things = [face(rng, first, x, y, size, tone if speaks else None, texture)]
+    if rng.random() < 0.3:
+        things += [thing for thing in make_scene(rng, sources=0).things if not thing.visible]
+    murk = float(rng.uniform(0, 0.7)) if rng.random() < 0.5 else 0.0
+    return faces_scene(rng, things, murk, float(rng.uniform(0, 0.03)) if rng.random() < 0.5 else 0.0)
+
+
+def _swapped(rng: Rng, things: tuple[Thing, ...]) -> tuple[Thing, ...]:
+    """The things with one visible kind changed."""
+    index = int(rng.choice([n for n, thing in enumerate(things) if thing.visible]))
+    free = [kind for kind in KINDS if kind not in {thing.kind for thing in things}]
+    return (*things[:index], replace(things[index], kind=str(rng.choice(free))), *things[index + 1 :])
+
+
+def _name(thing: Thing) -> str:
+    return f"{thing.colour} {thing.kind}"
+
+
+def _shown(rng: Rng, alone: tuple[str, ...], *together: tuple[str, ...]) -> tuple[str, ...]:
     """The sense that is asked about alone in half of all cases, else with the other sense beside it."""
-    return (alone,) if rng.random() < 0.5 else together[int(rng.integers(len(together)))]
+    return alone if rng.random() < 0.5 else together[int(rng.integers(len(together)))]
 
 
 def _box(values: np.ndarray) -> tuple[float, float, float, float]:

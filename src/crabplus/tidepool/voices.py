@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-RATE = 16000  # samples per second
+from crabplus.tidepool.speech import RATE, TONES, babble
 
 Wave = NDArray[np.float64]
 Voice = Callable[[Wave, float, np.random.Generator], Wave]
@@ -110,8 +110,11 @@ VOICES: dict[str, Voice] = {
 
 
 def speak(kind: str, seconds: float, pitch: float, loudness: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """The voice of a kind, (seconds * RATE,) float32 with root mean square ``0.12 * loudness`` and soft ends."""
+    """The voice of a kind, or speech in a tone: (seconds * RATE,) float32 with soft ends.
+
+    Its root mean square is ``0.12 * loudness``.
+    """
     t = np.arange(round(seconds * RATE)) / RATE
-    wave = VOICES[kind](t, pitch, rng)
+    wave = babble(kind, seconds, pitch, rng) if kind in TONES else VOICES[kind](t, pitch, rng)
     wave *= np.minimum(1, np.minimum(t, t[::-1]) / 0.03)
     return (wave * (0.12 * loudness / (np.sqrt(np.mean(wave**2)) + 1e-9))).astype(np.float32)

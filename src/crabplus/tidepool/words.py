@@ -5,6 +5,12 @@ from collections.abc import Sequence
 from crabplus.tidepool.world import Scene, Thing
 
 PLACES = {"left": "on the left", "middle": "in the middle", "right": "on the right"}
+NUMBERS = ("zero", "one", "two", "three", "four")
+PATHS = {
+    "circling": "round", "rising": "upwards", "sinking": "downwards", "darting": "across", "hopping": "springing",
+    "rocking": "tilting", "shaking": "trembling", "pulsing": "swelling",
+}  # fmt: skip
+"""How each way of moving looks, in words that are no labels of actions."""
 
 
 def listing(items: Sequence[str]) -> str:
@@ -17,9 +23,24 @@ def third(x: float) -> str:
     return ("left", "middle", "right")[min(int(x * 3), 2)]
 
 
+def place(thing: Thing) -> str:
+    """``on the left``."""
+    return PLACES[third(thing.x)]
+
+
 def heard(scene: Scene) -> str:
     """What sounds, in order of start."""
     return f"I hear {listing([f'the {thing.kind}' for thing in scene.sounding])}."
+
+
+def heard_when(scene: Scene) -> str:
+    """What sounds, and when."""
+    return f"I hear {listing([f'the {thing.kind} {when(thing)}' for thing in scene.sounding])}."
+
+
+def when(thing: Thing) -> str:
+    """``from 2 to 5 and from 7 to 9``."""
+    return listing([f"from {start} to {end}" for start, end in thing.sounds])
 
 
 def seen(scene: Scene) -> str:
@@ -28,8 +49,15 @@ def seen(scene: Scene) -> str:
 
 
 def looks(thing: Thing) -> str:
-    """Colour, kind, whether it is heard, and place."""
-    return f"a {thing.colour} {thing.kind}{' heard' if thing.sound else ''} {PLACES[third(thing.x)]}"
+    """Colour, kind, whether it is heard, and place; its path, if it has a way of its own."""
+    path = f" {PATHS[thing.way]}" if thing.way else ""
+    return f"a {thing.colour} {thing.kind}{' heard' if thing.sounds else ''} {place(thing)}{path}"
+
+
+def features(thing: Thing) -> str:
+    """What a face is like."""
+    assert thing.face
+    return f"mouth {thing.face.mouth} and brows {thing.face.brows}"
 
 
 def explain(scene: Scene, source: Thing | None) -> str:

@@ -1,27 +1,33 @@
-"""A clip before it is filmed: which things there are, how they look, move and sound.
-
-Level ``standard``: 12 kinds, 2 to 4 visible and 1 or 2 sounding things, at least one visible thing that stays silent,
-and in 30 % of clips something that is heard and not seen.
-"""
+"""A clip before it is filmed: which things there are, how they look, move and sound; its pictures and its sound."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crabplus.tidepool import looks, voices
+from crabplus.tidepool.faces import Face
+from crabplus.tidepool.ways import WAYS
 
 SECONDS = 10
 LEVELS = ("standard",)
+FACE = "face"
+Span = tuple[int, int]
+"""Whole seconds, from and to."""
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing: its kind and looks, its path as fractions of the picture, and when it sounds (whole seconds).
+    """One thing: its kind and looks, its path as fractions of the picture, and when it sounds.
 
-    ``x``, ``y`` is the centre at mid-clip, ``size`` the full width, ``sway`` the reach of its movement around it,
-    ``turns`` how often it sways in the clip. A thing that is not ``visible`` is only heard.
+    Attributes:
+        kind: one of :data:`looks.KINDS`, or ``face`` with a ``face``.
+        x, y: the centre at mid-clip; size: the full width.
+        sway: the reach of its movement around it; turns: how often it sways in ten seconds; tilt: degrees to each side.
+        way: one of :data:`ways.WAYS` in place of swaying; it then goes through ``turns`` cycles in ten seconds.
+        visible: a thing that is not is only heard; shown: when it is in the picture, None: always.
+        sounds: when it sounds, in order; tone: how a face speaks.
     """
 
     kind: str
@@ -33,23 +39,40 @@ class Thing:
     sway: tuple[float, float] = (0.0, 0.0)
     turns: float = 1.0
     tilt: float = 0.0
+    way: str | None = None
     visible: bool = True
-    sound: tuple[int, int] | None = None
+    shown: Span | None = None
+    sounds: tuple[Span, ...] = ()
     pitch: float = 1.0
     loudness: float = 1.0
+    face: Face | None = None
+    tone: str | None = None
 
-    def at(self, time: float) -> tuple[float, float, float]:
-        """Centre x, y and tilt in degrees at ``time`` seconds."""
-        swing = np.sin(2 * np.pi * self.turns * (time / SECONDS - 0.5))
-        return self.x + self.sway[0] * swing, self.y + self.sway[1] * swing, self.tilt * swing
+    def at(self, time: float, seconds: float = SECONDS) -> tuple[float, float, float, float]:
+        """Centre x, y, tilt in degrees and scale at ``time`` seconds of a clip of so many."""
+        if self.way:
+            right, down, tilt, scale = WAYS[self.way].pose(time, seconds, self.turns / SECONDS)
+            return self.x + right, self.y + down, tilt, scale
+        swing = float(np.sin(2 * np.pi * self.turns * (time / SECONDS - 0.5)))
+        return self.x + self.sway[0] * swing, self.y + self.sway[1] * swing, self.tilt * swing, 1.0
+
+    def shows(self, time: float) -> bool:
+        """Whether it is in the picture at ``time`` seconds."""
+        return self.visible and (self.shown is None or self.shown[0] <= time < self.shown[1])
 
 
 @dataclass(frozen=True)
 class Scene:
-    """The things of one clip, and the seed of its water and noise."""
+    """The things of one clip, the seed of its water and noise, and its length in seconds.
+
+    ``murk`` is how dull the pictures are, 0..1, ``hiss`` how loud the noise is, as root mean square.
+    """
 
     things: tuple[Thing, ...]
     seed: int
+    seconds: int = SECONDS
+    murk: float = 0.0
+    hiss: float = 0.0
 
     @property
     def visible(self) -> list[Thing]:
@@ -59,95 +82,71 @@ class Scene:
     @property
     def sounding(self) -> list[Thing]:
         """What can be heard, by start."""
-        heard = [thing for thing in self.things if thing.sound]
-        return sorted(heard, key=lambda thing: (thing.sound or (0, 0), thing.kind))
+        heard = [thing for thing in self.things if thing.sounds]
+        return sorted(heard, key=lambda thing: (thing.sounds[0], thing.kind))
 
     @property
-    def source(self) -> Thing | None:
-        """The one thing that is both seen and heard."""
-        return next((thing for thing in self.things if thing.visible and thing.sound), None)
-
-
-def make_scene(rng: np.random.Generator, *, source: bool = True, unseen: bool | None = None,
-               shortest: int = 5) -> Scene:  # fmt: skip
-    """Draw a scene of level ``standard``.
-
-    Args:
-        rng: where every choice comes from.
-        source: one of the visible things sounds; else only something unseen does.
-        unseen: something sounds that cannot be seen; None for 30 % of scenes.
-        shortest: fewest seconds for which the source sounds.
-    """
-    unseen = bool(rng.random() < 0.3) if unseen is None else unseen
-    count = int(rng.integers(2, 5))
-    kinds = [str(kind) for kind in rng.permutation(looks.KINDS)]
-    sounds = _interval(rng, shortest) if source else None
-    visible = _scatter(rng, kinds[:count])
-    if sounds:  # drawn after placing: what is placed first tends to be larger
-        index = int(rng.integers(count))
-        visible[index] = replace(visible[index], sound=sounds)
-    hidden = (_hidden(rng, kinds[count]),) if unseen or not source else ()
-    return Scene((*visible, *hidden), int(rng.integers(2**31)))
-
-
-def _interval(rng: np.random.Generator, shortest: int) -> tuple[int, int]:
-    length = int(rng.integers(shortest, SECONDS))
-    start = int(rng.integers(0, SECONDS - length + 1))
-    return start, start + length
-
-
-def _hidden(rng: np.random.Generator, kind: str) -> Thing:
-    return Thing(kind, visible=False, sound=_interval(rng, 3), pitch=_pitch(rng), loudness=rng.uniform(0.5, 1.0))
-
-
-def _pitch(rng: np.random.Generator) -> float:
-    return float(np.exp(rng.uniform(-0.16, 0.16)))
-
-
-def _scatter(rng: np.random.Generator, kinds: Sequence[str]) -> list[Thing]:
-    """Visible things that hardly overlap, each in a colour of its own."""
-    colours = [str(colour) for colour in rng.permutation(tuple(looks.COLOURS))]
-    things: list[Thing] = []
-    while len(things) < len(kinds):
-        thing = _visible(rng, kinds[len(things)], colours[len(things)])
-        if all(np.hypot(thing.x - other.x, thing.y - other.y) > 0.46 * (thing.size + other.size) for other in things):
-            things.append(thing)
-        elif rng.random() < 0.005:  # a crowded corner: start anew
-            things.clear()
-    return things
-
-
-def _visible(rng: np.random.Generator, kind: str, colour: str) -> Thing:
-    size = float(rng.uniform(0.24, 0.42))
-    sway = tuple(float(value) for value in rng.uniform(0, 0.06, 2))
-    x, y = (float(rng.uniform(size / 2 + reach, 1 - size / 2 - reach)) for reach in sway)
-    return Thing(
-        kind, colour, str(rng.choice(looks.TEXTURES)), x, y, size, (sway[0], sway[1]), float(rng.uniform(0.5, 1.5)),
-        float(rng.uniform(-10, 10)), pitch=_pitch(rng), loudness=float(rng.uniform(0.5, 1.0)),
-    )  # fmt: skip
+    def sources(self) -> list[Thing]:
+        """What is both seen and heard, by start."""
+        return [thing for thing in self.sounding if thing.visible]
 
 
 def draw(scene: Scene, times: Sequence[float], side: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Pictures (N, side, side, 3) at ``times`` seconds and boxes (N, V, 4), 0..1, of the V visible things in order."""
+    """Pictures (N, side, side, 3) at ``times`` seconds and boxes (N, V, 4), 0..1, of the V visible things in order.
+
+    The box of a thing that is out of the picture at a time is all zeros.
+    """
     water = looks.background(np.random.default_rng(scene.seed), side)
     things = scene.visible
     pictures = np.empty((len(times), side, side, 3), np.uint8)
-    boxes = np.empty((len(times), len(things), 4), np.float32)
+    boxes = np.zeros((len(times), len(things), 4), np.float32)
     for n, time in enumerate(times):
         pictures[n] = water
-        for v, thing in enumerate(things):
-            x, y, tilt = thing.at(time)
-            art = looks.sprite(thing.kind, thing.colour, thing.texture)
-            boxes[n, v] = looks.place(pictures[n], art, x * side, y * side, thing.size * side, tilt) / side
-    return pictures, boxes
+        here = [(v, thing, thing.at(time, scene.seconds)) for v, thing in enumerate(things) if thing.shows(time)]
+        for _, thing, (x, y, _, scale) in here:
+            if thing.way:
+                WAYS[thing.way].mark(pictures[n], x * side, y * side, thing.size * scale * side)
+        for v, thing, (x, y, tilt, scale) in here:
+            box = looks.place(pictures[n], art(thing), x * side, y * side, thing.size * scale * side, tilt)
+            boxes[n, v] = box / side
+    return _dull(pictures, scene.murk) if scene.murk else pictures, boxes
+
+
+def masks(scene: Scene, time: float, side: int) -> NDArray[np.bool_]:
+    """(V, side, side) which pixels at ``time`` seconds show each visible thing; what is drawn last is in front."""
+    found = np.zeros((len(scene.visible), side, side), np.bool_)
+    for v, thing in enumerate(scene.visible):
+        if thing.shows(time):
+            x, y, tilt, scale = thing.at(time, scene.seconds)
+            canvas = np.zeros((side, side, 3), np.uint8)
+            solid = art(thing).copy()
+            solid[..., :3] = solid[..., 3:] * 255
+            looks.place(canvas, solid, x * side, y * side, thing.size * scale * side, tilt)
+            found[v] = canvas[..., 0] > 127
+            found[:v] &= ~found[v]
+    return found
+
+
+def art(thing: Thing) -> NDArray[np.float32]:
+    """The sprite of a thing, a square of RGB and alpha."""
+    if thing.face:
+        return looks.face_sprite(thing.face, thing.colour, thing.texture)
+    return looks.sprite(thing.kind, thing.colour, thing.texture)
+
+
+def _dull(pictures: NDArray[np.uint8], murk: float) -> NDArray[np.uint8]:
+    fog = np.array([70, 95, 105], np.float32)
+    return (pictures * (1 - 0.7 * murk) + fog * (0.7 * murk)).astype(np.uint8)
 
 
 def sound(scene: Scene) -> NDArray[np.float32]:
-    """The sound of a scene, (SECONDS * RATE,) float32 within -1..1: its voices over faint noise of water."""
+    """The sound of a scene, (seconds * RATE,) float32 within -1..1: its voices over faint noise of water."""
     rng = np.random.default_rng(scene.seed + 1)
-    wave = rng.standard_normal(SECONDS * voices.RATE).astype(np.float32) * np.float32(rng.uniform(0.001, 0.006))
+    noise = rng.standard_normal(scene.seconds * voices.RATE).astype(np.float32)
+    wave = noise * np.float32(rng.uniform(0.001, 0.006) + scene.hiss)
     for thing in scene.sounding:
-        start, end = thing.sound or (0, 0)
-        voice = voices.speak(thing.kind, end - start, thing.pitch, thing.loudness, rng)
-        wave[start * voices.RATE : end * voices.RATE] += voice
+        for start, end in thing.sounds:
+            name = thing.tone if thing.face and thing.tone else thing.kind
+            voice = voices.speak(name, end - start, thing.pitch, thing.loudness, rng)
+            wave[start * voices.RATE : end * voices.RATE] += voice
     return np.clip(wave, -1, 1)

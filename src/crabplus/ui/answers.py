@@ -119,9 +119,9 @@ class Answers:
         import numpy as np
 
         from crabplus.tidepool.film import write_clip
-        from crabplus.tidepool.keys import ave
+        from crabplus.tidepool.keys import KEYS
 
-        write_clip(Path(path), ave(np.random.default_rng(seed)).scene)
+        write_clip(Path(path), KEYS["ave"](np.random.default_rng(seed)).scene)
 
     def answer(self, question: Question) -> str:
         """A piece of HTML with the answer.

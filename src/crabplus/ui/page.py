@@ -20,8 +20,9 @@ TYPES = [".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wav", ".mp3", ".flac
          ".jpeg", ".png"]  # fmt: skip
 SOUNDS = [".wav", ".mp3", ".flac", ".m4a", ".ogg", ".opus", ".mp4"]
 TIDEPOOL_QUESTIONS = [
-    f"{words} the thing that makes the sound?" for words in ("Can you see", "Where is", "What colour is")
-]
+    "Can you see the thing that makes the sound?", "Where is the thing that makes the sound?", "How many things sound?",
+    "How many things can be seen?", "How many of the things that sound can be seen?",
+]  # fmt: skip
 _HINT = "Drop a file, choose what you want to know, and press Ask. The answer comes here."
 _STYLE = f"""{style()}
 .gradio-container {{ max-width: 1240px !important; margin: 0 auto !important; }}
@@ -93,7 +94,7 @@ def _fields(about: About, folder: Folder, limits: Limits) -> dict[str, Any]:
     made["question"] = gr.Dropdown(
         TIDEPOOL_QUESTIONS if about.tidepool else [], value=TIDEPOOL_QUESTIONS[0] if about.tidepool else None,
         allow_custom_value=True, label="Question", visible=tasks[0].asks, elem_id="question",
-        info="The tiny model knows these three, to the letter." if about.tidepool else None,
+        info="The tiny model knows questions like these, to the letter." if about.tidepool else None,
     )  # fmt: skip
     with gr.Accordion("More", open=False):
         made["sounds"] = uploading(
