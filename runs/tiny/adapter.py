@@ -1,7 +1,7 @@
 """Stage 4: the I-LoRA adapter learns the nineteen task keys, with explicit reasoning, on the frozen base.
 
-Run: python runs/tiny/adapter.py          (after base.py and ship.py base: a new adapter)
-     python runs/tiny/adapter.py --more   (the adapter that is shipped learns on)
+Run: python runs/tiny/adapter.py 1        (after base.py and ship.py base: a new adapter)
+     python runs/tiny/adapter.py 2, then 3 (the adapter that is shipped learns on)
 """
 
 import sys
@@ -20,24 +20,30 @@ from crabplus.tidepool.live import LiveSamples
 from crabplus.train.adapters import prepare
 
 HERE = Path(__file__).parent
-MORE = "--more" in sys.argv
-SEED, STEPS, BATCH, RATE = (42, 3600, 16, 3e-3) if MORE else (41, 3600, 16, 3e-3)
+ROUNDS = {1: (41, 3600, 3e-3), 2: (42, 3000, 3e-3), 3: (43, 1500, 1.5e-3)}
+"""Seed, steps and highest learning rate."""
+BATCH = 16
 MIXTURE = {
     "a2v": 4, "v2a": 4, "ks": 5, "ucf": 3, "meld": 5, "mer24": 2, "cremad": 2, "mafw": 3, "dfew": 2, "avqa": 12,
     "avqa_thu": 9, "ave": 4, "unav": 7, "avvp": 6, "arig": 6, "s4": 6, "ms3": 8, "ref_avs": 8, "avcap": 4,
 }  # fmt: skip
 """Shares by how much there is to learn: many kinds of question, several boxes, many times."""
 
-if __name__ == "__main__":
+
+def main(number: int) -> None:
+    seed, steps, rate = ROUNDS[number]
     pack = load_pack(resolve("tiny") + "/pack.yaml")
     model = load_model("tiny", pack.size, dtype="float32")
-    if MORE:
+    if number > 1:
         model.thinker = PeftModel.from_pretrained(model.thinker, resolve("tiny") + "/adapter", is_trainable=True)
     else:
         prepare(model, AdapterSettings(kind="ilora", r=32, alpha=64, heads=3, dropout=0.0), ())
-    out = HERE / "checkpoints" / ("adapter_more" if MORE else "adapter")
     learn(
-        model, LiveSamples(MIXTURE, KEYS, SEED, STEPS * BATCH), pack, out, steps=STEPS, batch=BATCH, seed=SEED,
-        learning_rate=RATE, warmup_steps=60, save_steps=100,
-        optimizer=lambda thinker: Muon(thinker, RATE, weight_decay=0.0),
+        model, LiveSamples(MIXTURE, KEYS, seed, steps * BATCH), pack, HERE / "checkpoints" / f"adapter_{number}",
+        steps=steps, batch=BATCH, seed=seed, learning_rate=rate, warmup_steps=60, save_steps=100,
+        optimizer=lambda thinker: Muon(thinker, rate, weight_decay=0.0),
     )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from live import learn
 from muon import Muon
-from transformers import Qwen2_5OmniProcessor
+from transformers import Qwen2_5OmniProcessor, TrainerCallback
 
 from crabplus.models import load_model
 from crabplus.schema import TextAnswer
@@ -29,7 +29,7 @@ PACK = Path(__file__).parents[2] / "src/crabplus/assets/tiny/pack.yaml"
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase, from the folder ``start``; ``stop`` is the step after which it was ended by hand."""
+    """One phase, from the folder ``start``; with ``stop`` it ends after that step of its schedule."""
 
     start: str
     seed: int
@@ -51,7 +51,7 @@ PHASES = {
         "features": 0.08, "voice": 0.04, "films": 0.06, "sounds": 0.03, "repeat": 0.04,
     }),
     "b": Phase("base_a/final", 32, 2800, 2.5e-3, SLOW, stop=1600),
-    "c": Phase("base_b/checkpoints/checkpoint-1600", 33, 550, 1.3e-3, SLOW),
+    "c": Phase("base_b/final", 33, 550, 1.3e-3, SLOW),
 }  # fmt: skip
 
 
@@ -71,6 +71,14 @@ def repeat(tokenizer):
     return make
 
 
+class StopAfter(TrainerCallback):
+    def __init__(self, step):
+        self.step = step
+
+    def on_step_end(self, args, state, control, **kwargs):
+        control.should_training_stop = control.should_training_stop or state.global_step == self.step
+
+
 def main(name):
     phase, pack = PHASES[name], load_pack(PACK)
     Qwen2_5OmniProcessor.from_pretrained(CHECKPOINTS / "start").save_pretrained(CHECKPOINTS / phase.start)
@@ -83,6 +91,7 @@ def main(name):
     out = learn(
         model, samples, pack, CHECKPOINTS / f"base_{name}", steps=phase.steps, batch=phase.batch, seed=phase.seed,
         learning_rate=phase.rate, save_steps=200, optimizer=lambda thinker: Muon(thinker, phase.rate), warmup_steps=40,
+        callbacks=[StopAfter(phase.stop)],
     )  # fmt: skip
     model.processor.save_pretrained(out)
 

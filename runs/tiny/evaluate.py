@@ -76,7 +76,21 @@ def main(count: int) -> None:
     }  # fmt: skip
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (HERE / "predictions.jsonl").write_text("".join(to_json(answer) + "\n" for answer in on))
-    print(json.dumps(results, indent=1))
+    print("\n".join(markdown(results)))
+
+
+def markdown(results: dict) -> list[str]:
+    """The rows of the table in the README."""
+    rows = []
+    for key in KEYS:
+        row = results[key]
+        low, high = row["ci95"]
+        cells = (f"{row[name]:.3f}" for name in ("adapter_off", "constant", "muted", "blanked"))
+        rows.append(
+            f"| `{key}` | {row['metric']} | **{row['adapter_on']:.3f}** ({low:.2f}–{high:.2f}) | {' | '.join(cells)} "
+            f"| {row['way']:.2f} |"
+        )
+    return rows
 
 
 def _row(key: str, scores: dict, asked: list[Sample]) -> dict:

@@ -108,6 +108,8 @@ def test_changes_come_behind_the_file(tmp_path: Path) -> None:
     suite = load_suite(file, ["per_key=9", "keys=ave,avqa,arig", "base.adapter.r=16", "seeds=[3, 4]"])
     assert (suite.per_key, suite.keys, suite.seeds) == (9, ("ave", "avqa", "arig"), (3, 4))
     assert suite.base["adapter"] == {"r": 16, "alpha": 8}
+    suite = load_suite(file, ["seeds=5", "equal_steps="])
+    assert (suite.seeds, suite.equal_steps) == ((5,), ())
 
 
 def test_a_folder_with_cells_of_other_settings_is_refused(make: Any, tmp_path: Path) -> None:

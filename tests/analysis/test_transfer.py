@@ -271,6 +271,20 @@ def test_another_baseline_is_chosen_by_name(tmp_path):
         compare([runs], Settings(baseline="min"))
 
 
+def test_the_baseline_without_reasoning_may_have_a_name_of_its_own(tmp_path):
+    runs = write_suite(tmp_path, 10, {"avqa": (4,), "a2v": (4,)}, {"ilora": {"avqa": (5,), "a2v": (5,)}})
+    data, off = tmp_path / "data", {"reasoning": "off"}
+    for name, kind, keys, right in (("direct", "lora", ("avqa",), 6), ("direct", "lora", ("a2v",), 6),
+                                    ("ilora-direct", "ilora", ("avqa", "a2v"), 7)):  # fmt: skip
+        folder = write_run(runs / name / "-".join(keys), data, name, dict.fromkeys(keys, first(right, 10)), **off)
+        write_training(folder, kind, data, dict.fromkeys(keys, 100), reasoning="off")
+    made = compare([runs], FAST)
+    assert {cell["key"]: cell["single"] for cell in made["cells"] if cell["method"].startswith("ilora-direct")} == {
+        "avqa": 0.6, "a2v": 0.6,
+    }  # fmt: skip
+    assert made["methods"]["ilora"]["positive"] == 2 and made["notes"] == []
+
+
 def test_groups_of_keys_make_up_one_method(tmp_path):
     counts = {"avqa": (4,), "a2v": (4,), "v2a": (4,), "ave": (4,)}
     runs = write_suite(tmp_path, 10, counts, {})

@@ -135,8 +135,7 @@ def test_masks_of_boxes_in_one_command(videos, tmp_path):
     (("--keys", "ave"), "--data"),
     (("--task", "events", "--shard", "1/2"), "--data"), (("--task", "boxes", "--segment", "nowhere/"), "nowhere"),
     (("--task", "events", "--start", "1:x"), "h:mm:ss"),
-    (("--task", "caption"), "it knows events"), (("--task", "events", "--write", "pdf"), "one of csv"),
-    (("--task", "events", "--segment", "grabcut"), "boxes"), (("--task", "match"), "it knows events"),
+    (("--task", "events", "--write", "pdf"), "one of csv"), (("--task", "events", "--segment", "grabcut"), "boxes"),
 ])  # fmt: skip
 def test_what_cannot_be_is_told_before_anything_is_done(videos, tmp_path, arguments, words):
     said = run("predict", videos / "a.mp4", "--out", tmp_path / "out", *arguments)

@@ -85,7 +85,8 @@ def pair(runs: Iterable[Run], baseline: str) -> Pairing:
     """Put runs where they belong.
 
     Args:
-        baseline: method of the single-task runs; where none has this name, the kind of their adapter.
+        baseline: method of the single-task runs; where none of the same reasoning has this name, the kind of their
+            adapter.
 
     Raises:
         RunsError: no run of one of the two sorts, or two of one place; names the folders.
@@ -115,7 +116,10 @@ def pair(runs: Iterable[Run], baseline: str) -> Pairing:
 def _baseline(alone: Sequence[Run], baseline: str) -> list[Run]:
     if not alone:
         raise RunsError("no run was trained on one key alone, and these are what the others are compared with")
-    chosen = [run for run in alone if run.method == baseline] or [run for run in alone if run.kind == baseline]
+    chosen = []
+    for reasoning in dict.fromkeys(run.reasoning for run in alone):
+        same = [run for run in alone if run.reasoning == reasoning]
+        chosen += [run for run in same if run.method == baseline] or [run for run in same if run.kind == baseline]
     if not chosen:
         known = ", ".join(dict.fromkeys(run.method for run in alone))
         raise RunsError(f"no single-task run of {baseline!r}; there are those of {known}: name one with --baseline")

@@ -90,13 +90,15 @@ class SuiteConfig(Settings):
     @model_validator(mode="before")
     @classmethod
     def _plain(cls, content: Any) -> Any:
-        """Keys and names of methods may be text with commas, and a method without changes is left empty."""
+        """Lists may be text with commas, one seed a number, and a method without changes is left empty."""
         if not isinstance(content, dict):
             return content
         made = dict(content)
         for name in _LISTS:
-            if isinstance(made.get(name), str):
-                made[name] = [word.strip() for word in made[name].split(",")]
+            if isinstance(made.get(name, ""), str | None):
+                made[name] = [word.strip() for word in (made.get(name) or "").split(",") if word.strip()]
+        if isinstance(made.get("seeds"), int):
+            made["seeds"] = [made["seeds"]]
         if isinstance(made.get("methods"), dict):
             made["methods"] = {name: value or {} for name, value in made["methods"].items()}
         return made

@@ -47,7 +47,7 @@ ls_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List wha
 @build_app.command("tidepool")
 def build_tidepool(
     out: Out,
-    keys: Keys = "ave,avqa,arig",
+    keys: Annotated[str, typer.Option(help="Task keys, with commas between them, or 'all'.")] = "all",
     split: Split = "train",
     samples: Annotated[int, typer.Option(min=1, help="Clips of each key.")] = 100,
     seed: Seed = 0,
@@ -56,8 +56,9 @@ def build_tidepool(
     """Film Tidepool clips with exact ground truth."""
     with clear_errors():
         from crabplus.tidepool.build import build
+        from crabplus.tidepool.keys import KEYS
 
-        names = names_in(keys)
+        names = tuple(KEYS) if keys == "all" else names_in(keys)
         made = sum(1 for _ in track(build(out, names, split, samples, seed, level), "filming", samples * len(names)))
     typer.echo(f"{made} samples of {', '.join(names)} in {out}")
 

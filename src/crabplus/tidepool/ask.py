@@ -38,7 +38,11 @@ class Ask:
 
     def scene_of(self, shown: str) -> Scene:
         """The scene of an entry of ``show``."""
-        return self.other if shown.endswith("2") and self.other else self.scene
+        if not shown.endswith("2"):
+            return self.scene
+        if self.other is None:
+            raise ValueError(f"{shown}: there is one scene only")
+        return self.other
 
 
 def mask_of(ask: Ask, side: int) -> NDArray[np.bool_]:

@@ -29,9 +29,13 @@ def build(
     The same seed gives the same annotation. Splits never share a scene: the split is part of every scene's seed.
 
     Raises:
-        ValueError: an unknown key, split or level, or no samples.
+        ValueError: an unknown key, split or level, no samples, or a seed below 0; at once.
     """
-    _check(keys, split, samples, level)
+    _check(keys, split, samples, seed, level)
+    return _build(out, keys, split, samples, seed)
+
+
+def _build(out: Path, keys: Sequence[str], split: str, samples: int, seed: int) -> Iterator[Sample]:
     for key in keys:
         made = []
         for number in range(samples):
@@ -75,7 +79,7 @@ def _film(path: Path, entry: str, made: Ask) -> None:
         write_clip(path, scene, with_sound=entry.startswith("clip"))
 
 
-def _check(keys: Sequence[str], split: str, samples: int, level: str) -> None:
+def _check(keys: Sequence[str], split: str, samples: int, seed: int, level: str) -> None:
     for name, value, known in (
         *(("key", key, tuple(MAKERS)) for key in keys), ("split", split, SPLITS), ("level", level, LEVELS),
     ):  # fmt: skip
@@ -83,3 +87,5 @@ def _check(keys: Sequence[str], split: str, samples: int, level: str) -> None:
             raise ValueError(f"tidepool has no {name} {value!r}; it has {', '.join(known)}")
     if samples < 1:
         raise ValueError(f"samples: at least 1 wanted, got {samples}")
+    if seed < 0:
+        raise ValueError(f"seed: 0 or more wanted, got {seed}")

@@ -66,7 +66,8 @@ class LiveMedia:
 
     def wave(self, media: Media, rate: int) -> NDArray[np.float32]:
         """The whole sound (S,), a little louder or softer each time."""
-        assert rate == RATE
+        if rate != RATE:
+            raise ValueError(f"sound of {RATE} Hz is made, and {rate} Hz is wanted")
         return np.clip(sound(self.ask.scene_of(media.path)) * np.float32(self.rng.uniform(0.5, 1.3)), -1, 1)
 
     def _film(self, scene: Scene, times: list[float], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from crabplus.schema import Event, EventsAnswer, Object, ObjectsAnswer, TextAnswer
-from crabplus.tidepool.ask import FINE, Ask
-from crabplus.tidepool.faces import MOUTHS
+from crabplus.schema import Event, EventsAnswer, ObjectsAnswer, TextAnswer
+from crabplus.tidepool.ask import Ask, object_of
 from crabplus.tidepool.looks import KINDS
 from crabplus.tidepool.scenes import (
     any_face,
@@ -22,7 +21,7 @@ from crabplus.tidepool.scenes import (
     moving_scene,
 )
 from crabplus.tidepool.words import PATHS, third
-from crabplus.tidepool.world import SECONDS, Scene, Thing, draw
+from crabplus.tidepool.world import SECONDS, Scene, Thing
 
 Rng = np.random.Generator
 SOUND, FRAME, FILM, PAIR = ("sound",), ("frame",), ("film",), ("frame", "sound")
@@ -54,19 +53,17 @@ def start(rng: Rng) -> Ask:
 
 
 def look(rng: Rng) -> Ask:
-    """Everything in a picture, from left to right, with boxes."""
+    """Everything in a picture, with boxes; in the order from left to right in the middle of the clip."""
     scene, time = _scene(rng), float(rng.uniform(0, SECONDS))
-    boxes = draw(scene, [time], FINE)[1][0]
-    things = [Object(f"{t.colour} {t.kind}", _box(box)) for t, box in zip(scene.visible, boxes, strict=True)]
-    return Ask(scene, _shown(rng, FRAME, PAIR), ObjectsAnswer(tuple(things)), time=time)
+    things = tuple(replace(object_of(scene, thing, time), label=_name(thing)) for thing in scene.visible)
+    return Ask(scene, _shown(rng, FRAME, PAIR), ObjectsAnswer(things), time=time)
 
 
 def find(rng: Rng) -> Ask:
     """The box of one thing in a picture, named by its kind or by its colour."""
     scene, time = _scene(rng), float(rng.uniform(0, SECONDS))
-    index = int(rng.integers(len(scene.visible)))
-    thing = scene.visible[index]
-    answer = ObjectsAnswer((Object(thing.kind, _box(draw(scene, [time], FINE)[1][0, index])),))
+    thing = scene.visible[int(rng.integers(len(scene.visible)))]
+    answer = ObjectsAnswer((object_of(scene, thing, time),))
     name = f"the {thing.kind}" if rng.random() < 0.7 else f"what is {thing.colour}"
     return Ask(scene, _shown(rng, FRAME, PAIR), answer, name, time=time)
 
@@ -141,9 +138,9 @@ def people(rng: Rng) -> Scene:
     textures = ("plain", "striped", "spotted")
     texture = str(rng.choice(textures))
     speaks = bool(rng.random() < 0.75)
-    first, tone = any_face(rng, MOUTHS)
+    first, tone = any_face(rng)
     if rng.random() < 0.3:
-        second, _ = any_face(rng, MOUTHS)
+        second, _ = any_face(rng)
         sizes = rng.uniform(0.4, 0.46, 2)
         places = [(rng.uniform(*reach), rng.uniform(0.3, 0.7)) for reach in ((0.24, 0.27), (0.73, 0.76))]
         tones = [tone, None] if rng.random() < 0.5 else [None, tone]
@@ -175,7 +172,3 @@ def _name(thing: Thing) -> str:
 def _shown(rng: Rng, alone: tuple[str, ...], *together: tuple[str, ...]) -> tuple[str, ...]:
     """The sense that is asked about alone in half of all cases, else with the other sense beside it."""
     return alone if rng.random() < 0.5 else together[int(rng.integers(len(together)))]
-
-
-def _box(values: np.ndarray) -> tuple[float, float, float, float]:
-    return float(values[0]), float(values[1]), float(values[2]), float(values[3])

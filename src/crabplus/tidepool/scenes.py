@@ -1,7 +1,8 @@
 """Draws scenes at random.
 
 Level ``standard``: 12 kinds, 2 to 4 visible and 1 or 2 sounding things, at least one visible thing that stays silent,
-and in 30 % of clips something that is heard and not seen.
+and in 30 % of clips with one source something more that is heard and not seen. Whatever sways keeps to one third of the
+picture, so that its place is the same in every frame.
 """
 
 from collections.abc import Sequence
@@ -10,28 +11,27 @@ from dataclasses import replace
 import numpy as np
 
 from crabplus.tidepool import looks
-from crabplus.tidepool.faces import BROWS, Face
+from crabplus.tidepool.faces import BROWS, MOUTHS, Face
 from crabplus.tidepool.speech import TONES
 from crabplus.tidepool.ways import REACH, WAYS
 from crabplus.tidepool.world import FACE, SECONDS, Scene, Span, Thing
 
 Rng = np.random.Generator
 UNSEEN = 0.3  # of scenes have something that is heard and not seen
+CLEAR = 0.02  # fractions of the picture between a thing's centre and the border of a third, at least
 
 
-def make_scene(rng: Rng, *, sources: int = 1, unseen: bool | None = None, shortest: int = 5,
-               count: int | None = None) -> Scene:  # fmt: skip
+def make_scene(rng: Rng, *, sources: int = 1, unseen: bool | None = None, shortest: int = 5) -> Scene:
     """Draw a scene of ten seconds.
 
     Args:
         rng: where every choice comes from.
         sources: how many of the visible things sound; with none, something unseen does.
-        unseen: something sounds that cannot be seen; None for 30 % of scenes.
+        unseen: something sounds that cannot be seen; None for 30 % of scenes with at most one source.
         shortest: fewest seconds for which a source sounds.
-        count: visible things; None for 2 to 4, of which at least one stays silent.
     """
-    unseen = bool(rng.random() < UNSEEN) if unseen is None else unseen
-    count = int(rng.integers(max(2, sources + 1), 5)) if count is None else count
+    unseen = bool(rng.random() < UNSEEN) and sources < 2 if unseen is None else unseen
+    count = int(rng.integers(max(2, sources + 1), 5))
     kinds = [str(kind) for kind in rng.permutation(looks.KINDS)]
     visible = _scatter(rng, kinds[:count])
     for index in rng.permutation(count)[:sources]:  # drawn after placing: what is placed first tends to be larger
@@ -67,7 +67,7 @@ def long_scene(rng: Rng) -> Scene:
 
 
 def coming_and_going(rng: Rng) -> Scene:
-    """One to three things that come into the picture and leave it at even seconds; one to three sound, seen or not."""
+    """One to three things that come into the picture and leave it at even seconds; one or two sound, seen or not."""
     kinds = [str(kind) for kind in rng.permutation(looks.KINDS)]
     seen, count = int(rng.integers(1, 4)), int(rng.integers(1, 3))
     things = [replace(thing, shown=_even(rng)) for thing in _scatter(rng, kinds[:seen])]
@@ -89,9 +89,9 @@ def face(rng: Rng, shown: Face, x: float, y: float, size: float, tone: str | Non
     )  # fmt: skip
 
 
-def any_face(rng: Rng, mouths: Sequence[str]) -> tuple[Face, str]:
+def any_face(rng: Rng) -> tuple[Face, str]:
     """A face and a tone at random, whether or not they go together."""
-    return Face(str(rng.choice(mouths)), str(rng.choice(BROWS))), str(rng.choice(tuple(TONES)))
+    return Face(str(rng.choice(MOUTHS)), str(rng.choice(BROWS))), str(rng.choice(tuple(TONES)))
 
 
 def faces_scene(rng: Rng, things: Sequence[Thing], murk: float = 0.0, hiss: float = 0.0) -> Scene:
@@ -103,9 +103,9 @@ def _seed(rng: Rng) -> int:
     return int(rng.integers(2**31))
 
 
-def _interval(rng: Rng, shortest: int, seconds: int = SECONDS) -> Span:
-    length = int(rng.integers(shortest, seconds))
-    start = int(rng.integers(0, seconds - length + 1))
+def _interval(rng: Rng, shortest: int) -> Span:
+    length = int(rng.integers(shortest, SECONDS))
+    start = int(rng.integers(0, SECONDS - length + 1))
     return start, start + length
 
 
@@ -152,8 +152,12 @@ def _visible(rng: Rng, kind: str, colour: str, roomy: bool) -> Thing:
     size = float(rng.uniform(0.2, 0.27) if roomy else rng.uniform(0.24, 0.42))
     sway = tuple(float(value) for value in rng.uniform(0, 0.06, 2))
     margins = [size * 0.65 + REACH] * 2 if roomy else [size / 2 + reach for reach in sway]
-    x, y = (float(rng.uniform(margin, 1 - margin)) for margin in margins)
+    room = -1.0
+    while room < 0:
+        x, y = (float(rng.uniform(margin, 1 - margin)) for margin in margins)
+        room = min(abs(x - 1 / 3), abs(x - 2 / 3)) - CLEAR
+    aside = min(sway[0], room)
     return Thing(
-        kind, colour, str(rng.choice(looks.TEXTURES)), x, y, size, (sway[0], sway[1]), float(rng.uniform(0.5, 1.5)),
+        kind, colour, str(rng.choice(looks.TEXTURES)), x, y, size, (aside, sway[1]), float(rng.uniform(0.5, 1.5)),
         float(rng.uniform(-10, 10)), pitch=_pitch(rng), loudness=float(rng.uniform(0.5, 1.0)),
     )  # fmt: skip

@@ -18,6 +18,11 @@ def listing(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
+def article(noun: str) -> str:
+    """With ``a`` or ``an`` before it."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
 def third(x: float) -> str:
     """The third of the picture in which x (0..1) lies."""
     return ("left", "middle", "right")[min(int(x * 3), 2)]

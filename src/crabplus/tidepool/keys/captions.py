@@ -5,7 +5,7 @@ import numpy as np
 from crabplus.schema import TextAnswer
 from crabplus.tidepool.ask import Ask
 from crabplus.tidepool.scenes import make_scene
-from crabplus.tidepool.words import heard, listing, looks, place, seen
+from crabplus.tidepool.words import article, heard, listing, looks, place, seen
 
 
 def avcap(rng: np.random.Generator) -> Ask:
@@ -19,7 +19,7 @@ def avcap(rng: np.random.Generator) -> Ask:
     verbs = ("makes" if len(sources) == 1 else "make"), ("keeps" if len(silent) == 1 else "keep")
     caption = f"{loud} {verbs[0]} the sound while {quiet} {verbs[1]} silent."
     if hidden:
-        caption += f" out of sight there is {listing([f'a {thing.kind}' for thing in hidden])}."
+        caption += f" out of sight there is {listing([article(thing.kind) for thing in hidden])}."
     return Ask(scene, ("clip",), TextAnswer(caption), reasoning=f"{heard(scene)} {seen(scene)}")
 
 

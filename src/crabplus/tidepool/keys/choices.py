@@ -10,10 +10,9 @@ import numpy as np
 from crabplus.schema import ChoiceAnswer
 from crabplus.tidepool import looks
 from crabplus.tidepool.ask import Ask
-from crabplus.tidepool.keys.questions import near_border
 from crabplus.tidepool.scenes import make_scene
 from crabplus.tidepool.words import explain, heard_when, place, seen, third
-from crabplus.tidepool.world import SECONDS, Scene
+from crabplus.tidepool.world import Scene
 
 Rng = np.random.Generator
 Told = tuple[Scene, str, Sequence[str], str, str]
@@ -40,8 +39,6 @@ def _come_from(rng: Rng) -> Told:
     there = bool(rng.random() < 0.75)
     scene = make_scene(rng, sources=int(there), unseen=not there)
     source = scene.sources[0] if there else None
-    if source and near_border(source):
-        return _come_from(rng)
     right = third(source.x) if source else "out of sight"
     answers = ("left", "middle", "right", "out of sight")
     return scene, "Where does the sound come from?", answers, right, explain(scene, source)
@@ -62,8 +59,6 @@ def _where(rng: Rng) -> Told:
     absent = [kind for kind in looks.KINDS if kind not in {thing.kind for thing in scene.visible}]
     thing = scene.visible[int(rng.integers(len(scene.visible)))]
     there = bool(rng.random() < 0.75)
-    if there and near_border(thing):
-        return _where(rng)
     kind = thing.kind if there else str(rng.choice(absent))
     right = third(thing.x) if there else "out of sight"
     found = f"The {kind} is {place(thing) if there else 'not seen'}."
@@ -86,8 +81,13 @@ def _when(rng: Rng) -> Told:
     scene = make_scene(rng)
     thing = scene.sounding[int(rng.integers(len(scene.sounding)))]
     start = thing.sounds[0][0]
-    others = [n for n in range(SECONDS) if n != start and n not in {a for t in scene.sounding for a, _ in t.sounds}]
-    answers = [f"at {n}" for n in (start, *rng.choice(others, 3, replace=False))]
+    heard = {other.sounds[0][0] for other in scene.sounding}
+    wrong: list[int] = []
+    while len(wrong) < 3:  # as likely as the right one
+        drawn = make_scene(rng).sounding[0].sounds[0][0]
+        if drawn not in (*heard, *wrong):
+            wrong.append(drawn)
+    answers = [f"at {n}" for n in (start, *wrong)]
     told = f"{heard_when(scene)} The {thing.kind} begins at {start}."
     return scene, f"When does the {thing.kind} begin?", answers, answers[0], told
 

@@ -42,11 +42,11 @@ def ms3(rng: Rng) -> Ask:
 
 def ref_avs(rng: Rng) -> Ask:
     """What an expression means; in 30 % there is no such thing."""
-    scene = make_scene(rng, sources=int(rng.choice([0, 1, 2], p=[0.15, 0.5, 0.35])))
-    there = bool(rng.random() >= NOTHING)
-    means = _meant(rng, scene) if there else _meaningless(rng, scene)
-    if means is None:
-        return ref_avs(rng)
+    expression = _meant if rng.random() >= NOTHING else _meaningless
+    means = None
+    while means is None:
+        scene = make_scene(rng, sources=int(rng.choice([0, 1, 2], p=[0.15, 0.5, 0.35])))
+        means = expression(rng, scene)
     question, thing = means
     found = f"It is {look(thing)}." if thing else "There is no such thing."
     meta = {"category": "seen" if thing else "null"}

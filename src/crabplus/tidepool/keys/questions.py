@@ -48,8 +48,6 @@ def _how_many_seen(rng: Rng) -> Told:
 def _where_is(rng: Rng) -> Told:
     scene = make_scene(rng)
     thing = scene.visible[int(rng.integers(len(scene.visible)))]
-    if near_border(thing):
-        return _where_is(rng)
     return scene, f"Where is the {thing.kind}?", third(thing.x), f"{seen(scene)} The {thing.kind} is {place(thing)}."
 
 
@@ -70,8 +68,6 @@ def _how_many_in_sight(rng: Rng) -> Told:
 def _where_is_the_source(rng: Rng) -> Told:
     scene = make_scene(rng, unseen=False)
     (source,) = scene.sources
-    if near_border(source):
-        return _where_is_the_source(rng)
     return scene, "Where is the thing that makes the sound?", third(source.x), explain(scene, source)
 
 
@@ -79,7 +75,7 @@ def _left_or_right(rng: Rng) -> Told:
     """Two sources, one on the left and one on the right, of which one sounds longer by at least two seconds."""
     scene = make_scene(rng, sources=2, unseen=False, shortest=3)
     left, right = sorted(scene.sources, key=lambda thing: thing.x)
-    apart = third(left.x) == "left" and third(right.x) == "right" and not near_border(left) and not near_border(right)
+    apart = third(left.x) == "left" and third(right.x) == "right"
     if not apart or abs(_length(left) - _length(right)) < 2:
         return _left_or_right(rng)
     said = "yes" if _length(left) > _length(right) else "no"
@@ -104,12 +100,6 @@ CELLS: dict[tuple[str, str], Callable[[Rng], Told]] = {
     ("Audio-Visual", "Temporal"): _first_in_sight,
 }  # fmt: skip
 QUESTIONS = {"avqa": avqa}
-
-
-def near_border(thing: Thing) -> bool:
-    """Whether the thing comes within reach of a border between thirds during the clip."""
-    reach = thing.sway[0] + 0.02
-    return any(abs(thing.x - border) < reach for border in (1 / 3, 2 / 3))
 
 
 def _length(thing: Thing) -> int:
