@@ -7,6 +7,7 @@ Run: python runs/tiny/evaluate.py [samples]
 """
 
 import json
+import lzma
 import sys
 import tempfile
 from pathlib import Path
@@ -75,7 +76,8 @@ def main(count: int) -> None:
         **{key: _row(key, scores, [sample for sample in asked if sample.task == key]) for key in KEYS},
     }  # fmt: skip
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (HERE / "predictions.jsonl").write_text("".join(to_json(answer) + "\n" for answer in on))
+    with lzma.open(HERE / "predictions.jsonl.xz", "wt", encoding="utf-8") as file:
+        file.writelines(to_json(answer) + "\n" for answer in on)
     print("\n".join(markdown(results)))
 
 

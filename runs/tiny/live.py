@@ -13,16 +13,17 @@ from crabplus.data import TrainingData
 from crabplus.data.mixture import Draw, MixtureSampler, Stream
 from crabplus.train import fit
 
-PARTS = 2  # of a batch; each holds samples of like length, so that little is padded
+PARTS = 2  # of a batch for each process; each holds samples of like length, so that little is padded
 MEASURED = 3  # samples of each key whose mean length stands for all
 
 
 def learn(model, samples, pack, out, *, steps, batch, seed, optimizer=None, callbacks=(), **arguments):
     """Train on ``steps * batch`` samples; goes on from the last checkpoint. Returns the folder of what was trained."""
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    parts = PARTS * world
     arguments = TrainingArguments(
         output_dir=str(Path(out) / "checkpoints"), seed=seed, max_steps=steps, max_grad_norm=1.0,
-        per_device_train_batch_size=batch // PARTS, gradient_accumulation_steps=PARTS // world, logging_steps=25,
+        per_device_train_batch_size=batch // parts, gradient_accumulation_steps=parts // world, logging_steps=25,
         lr_scheduler_type="cosine", save_total_limit=2, dataloader_num_workers=1, use_cpu=True, disable_tqdm=True,
         report_to="none", remove_unused_columns=False, label_names=["labels"], **arguments,
     )  # fmt: skip
@@ -30,7 +31,7 @@ def learn(model, samples, pack, out, *, steps, batch, seed, optimizer=None, call
     data = TrainingData(model.encoder, samples, pack, paraphrases=False)
     stream = Stream(0, steps * batch, steps * batch)
     tokens = lengths(samples, data, steps * batch)
-    sampler = MixtureSampler([stream], batch, PARTS, seed, rank, world, lengths=tokens)
+    sampler = MixtureSampler([stream], batch, parts, seed, rank, world, lengths=tokens)
     return fit(model, data, sampler, Path(out), arguments, keys=samples.keys, optimizer=optimizer, callbacks=callbacks)
 
 
