@@ -3,6 +3,7 @@
 #   make demo          the shipped model answers clips that it has never met; the report is demo/report.html
 #   make test          the fast tests, one process;  make test-slow: kills, several processes, browser, fuzz
 #   make lint          ruff and mypy
+#   make transfer      nineteen tasks alone and together (hours; it goes on where it was interrupted);  make transfer-quick
 #   make bench         the adapter, evaluation, masks, segmentation, parsers and prediction; results in benchmarks/results/
 #   make test-peft PEFT=0.21.0   the adapter's tests on another version of PEFT
 #
@@ -14,6 +15,7 @@ TORCH ?= $(shell grep -E '^torch(vision)?==' constraints.txt)
 TORCH_ARGS ?=
 DEMO_ARGS ?=
 TEST_ARGS ?=
+SUITE_ARGS ?=
 PEFT ?= 0.21.0
 
 BIN := .venv/bin
@@ -22,7 +24,11 @@ READY := .venv/.ready
 PINS := .venv/constraints-but-torch.txt
 export UV_HTTP_TIMEOUT ?= 300
 
-.PHONY: setup demo test test-slow test-peft lint bench chromium
+TIDEPOOL := $(BIN)/crabplus build tidepool --out
+QUICK := v2a,ucf,meld,avqa,ave,s4,ref_avs,avcap
+SUITE := $(BIN)/crabplus transfer run configs/suite/tidepool.yaml --processes 2 --report
+
+.PHONY: setup demo test test-slow test-peft lint bench transfer transfer-quick chromium
 
 setup: $(READY)
 
@@ -62,6 +68,20 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+transfer: out/tidepool-data/avcap/train.jsonl
+	$(SUITE) $(SUITE_ARGS)
+
+out/tidepool-data/avcap/train.jsonl: $(READY)
+	$(TIDEPOOL) out/tidepool-data --split test --samples 200
+	$(TIDEPOOL) out/tidepool-data --split train --samples 320
+
+transfer-quick: out/quick-data/avcap/train.jsonl
+	$(SUITE) --quick base.data.folder=out/quick-data $(SUITE_ARGS)
+
+out/quick-data/avcap/train.jsonl: $(READY)
+	$(TIDEPOOL) out/quick-data --keys $(QUICK) --split test --samples 50
+	$(TIDEPOOL) out/quick-data --keys $(QUICK) --split train --samples 160
 
 bench: $(READY)
 	$(BIN)/python benchmarks/ilora.py

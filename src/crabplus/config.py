@@ -220,11 +220,14 @@ def load_config(path: str | Path, changes: Sequence[str] = ()) -> TrainConfig:
     Raises:
         ConfigError: no such file, not YAML, a setting that is unknown (names the nearest) or cannot be; names it.
     """
-    return make_config(read_settings(path, changes), str(path))
+    content = read_settings(path)
+    for change in changes:
+        change_setting(content, change)
+    return make_config(content, str(path))
 
 
-def read_settings(path: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]:
-    """What a file of settings says, with changes, unchecked; raises as :func:`load_config`."""
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """What a file of settings says, unchecked; raises as :func:`load_config`."""
     file = Path(path)
     if not file.is_file():
         raise ConfigError(f"{path}: no such config file; shipped ones lie in configs/")
@@ -234,8 +237,6 @@ def read_settings(path: str | Path, changes: Sequence[str] = ()) -> dict[str, An
         raise ConfigError(f"{path}: not YAML: {_in_one_line(error)}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: settings by name wanted (out: ..., data: ...), got {type(content).__name__}")
-    for change in changes:
-        _change(content, change)
     return content
 
 
@@ -261,7 +262,8 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _change(content: dict[str, Any], change: str) -> None:
+def change_setting(content: dict[str, Any], change: str) -> None:
+    """Apply a change such as ``data.keys=ave``; raises a :class:`ConfigError` if it is none."""
     name, sign, value = change.partition("=")
     if not (sign and name):
         raise ConfigError(f"{change!r}: a change is written name=value, such as adapter.r=16")

@@ -112,6 +112,16 @@ def test_changes_come_behind_the_file(tmp_path: Path) -> None:
     assert (suite.seeds, suite.equal_steps) == ((5,), ())
 
 
+def test_a_smaller_suite_in_the_same_file(tmp_path: Path) -> None:
+    small = {"keys": "ave,avqa", "per_key": 1, "single": "ilora", "multi": [], "methods": {"ilora": None}}
+    file = write(tmp_path / "suite.yaml", content(Path("data"), quick=small))
+    suite = load_suite(file, ["per_key=3"], quick=True)
+    assert (suite.suite, suite.keys, suite.per_key) == ("small-quick", ("ave", "avqa"), 3)
+    assert load_suite(file).suite == "small" and set(load_suite(file).methods) == {"lora", "ilora"}
+    with pytest.raises(ConfigError, match="no section 'quick'"):
+        load_suite(write(tmp_path / "other.yaml", content(Path("data"))), quick=True)
+
+
 def test_a_folder_with_cells_of_other_settings_is_refused(make: Any, tmp_path: Path) -> None:
     out = tmp_path / "out"
     suite, cells = make()

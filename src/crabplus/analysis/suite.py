@@ -20,6 +20,7 @@ from crabplus.config import (
     Positive,
     Settings,
     TrainConfig,
+    change_setting,
     checked,
     make_config,
     nearest,
@@ -183,13 +184,24 @@ class SuiteCell:
         write_whole(self.folder / CELL, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def load_suite(path: str | Path, changes: Sequence[str] = ()) -> SuiteConfig:
+def load_suite(path: str | Path, changes: Sequence[str] = (), quick: bool = False) -> SuiteConfig:
     """Read a suite file and apply changes such as ``per_key=20``; see :func:`crabplus.config.load_config`.
 
+    Args:
+        quick: take the smaller suite that the file describes under ``quick``: settings that take the place of others.
+
     Raises:
-        ConfigError: as there.
+        ConfigError: as there; the file describes no smaller suite.
     """
-    return checked(SuiteConfig, read_settings(path, changes), str(path))
+    content = read_settings(path)
+    smaller = content.pop("quick", None)
+    if quick:
+        if not isinstance(smaller, dict):
+            raise ConfigError(f"{path}: there is no section 'quick', with the settings of a smaller suite")
+        content = {**content, "suite": f"{content.get('suite')}-quick", **smaller}
+    for change in changes:
+        change_setting(content, change)
+    return checked(SuiteConfig, content, str(path))
 
 
 def cells_of(suite: SuiteConfig, out: Path, name: str = "suite") -> list[SuiteCell]:

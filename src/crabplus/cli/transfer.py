@@ -113,6 +113,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder of the suite; default: out/ and its name.")] = None,
     shard: Annotated[str, typer.Option(help="Which part of how many, as 2/8, for several machines.")] = "1/1",
     processes: Annotated[int, typer.Option(min=1, help="Processes that work side by side.")] = 1,
+    quick: Annotated[bool, typer.Option("--quick", help="The smaller suite that the file describes.")] = False,
     report_after: Annotated[bool, typer.Option("--report", help="Write the report when all is done.")] = False,
 ) -> None:
     """Train and ask every cell of a suite. What is done is skipped, and what was interrupted goes on."""
@@ -121,7 +122,7 @@ def run(
         from crabplus.analysis.suite_run import Progress, quiet, run_cells
         from crabplus.cli.options import shard_of
 
-        settings = load_suite(suite, changes or ())
+        settings = load_suite(suite, changes or (), quick)
         folder = out or Path("out") / settings.suite
         cells = cells_of(settings, folder, str(suite))
         take_plugin(Path(settings.base["plugin"]) if settings.base.get("plugin") else None)
