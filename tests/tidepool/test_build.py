@@ -19,7 +19,7 @@ from crabplus.tidepool.world import SECONDS, draw, sound
 
 KEYS = ("ave", "avqa", "arig", "a2v", "s4", "hear", "look", "watch")
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "tidepool.json").read_text(encoding="utf-8"))
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "tidepool" / "annotation.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_live_media_are_nearly_those_of_the_files(folder):
 
 @pytest.mark.parametrize("key", TASKS)
 def test_the_annotation_is_that_on_record(key):
-    """Recorded once (``golden/tidepool.json``): whoever changes the world, or reads it otherwise, changes a version."""
+    """Recorded once (``golden/tidepool``): whoever changes the world, or reads it otherwise, changes a version."""
     made = ask(key, "test", 0, 5)
     sample = to_sample(made, key, "test", "0", media_of(made, {entry: entry for entry in made.show}))
     found, known = json.loads(to_json(sample)), GOLDEN[key]

@@ -137,6 +137,8 @@ SILHOUETTES: dict[str, Callable[[Image, Image], None]] = {
     "bell": _bell, "drum": _drum, "horn": _horn, "harp": _harp, "rattle": _rattle, "gong": _gong,
 }  # fmt: skip
 KINDS = tuple(SILHOUETTES)
+CREATURES = KINDS[:6]
+"""The others are instruments."""
 
 
 @lru_cache(maxsize=512)

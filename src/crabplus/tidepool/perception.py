@@ -10,7 +10,7 @@ import numpy as np
 
 from crabplus.schema import Event, EventsAnswer, ObjectsAnswer, TextAnswer
 from crabplus.tidepool.ask import Ask, object_of
-from crabplus.tidepool.looks import KINDS
+from crabplus.tidepool.looks import KINDS, TEXTURES
 from crabplus.tidepool.scenes import (
     any_face,
     coming_and_going,
@@ -19,6 +19,7 @@ from crabplus.tidepool.scenes import (
     long_scene,
     make_scene,
     moving_scene,
+    two_places,
 )
 from crabplus.tidepool.words import PATHS, third
 from crabplus.tidepool.world import SECONDS, Scene, Thing
@@ -135,17 +136,16 @@ PERCEPTION: dict[str, Callable[[Rng], Ask]] = {
 
 def people(rng: Rng) -> Scene:
     """One face or two, with a voice in three of four scenes, and sometimes another sound."""
-    textures = ("plain", "striped", "spotted")
-    texture = str(rng.choice(textures))
+    texture = str(rng.choice(TEXTURES))
     speaks = bool(rng.random() < 0.75)
     first, tone = any_face(rng)
     if rng.random() < 0.3:
         second, _ = any_face(rng)
         sizes = rng.uniform(0.4, 0.46, 2)
-        places = [(rng.uniform(*reach), rng.uniform(0.3, 0.7)) for reach in ((0.24, 0.27), (0.73, 0.76))]
+        places = two_places(rng)
         tones = [tone, None] if rng.random() < 0.5 else [None, tone]
         things = [
-            face(rng, shown, float(x), float(y), float(size), said if speaks else None, texture)
+            face(rng, shown, x, y, float(size), said if speaks else None, texture)
             for shown, (x, y), size, said in zip((first, second), places, sizes, tones, strict=True)
         ]
     else:

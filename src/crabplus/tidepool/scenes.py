@@ -18,6 +18,7 @@ from crabplus.tidepool.world import FACE, SECONDS, Scene, Span, Thing
 
 Rng = np.random.Generator
 UNSEEN = 0.3  # of scenes have something that is heard and not seen
+FACE_SWAY = 0.02
 CLEAR = 0.02  # fractions of the picture between a thing's centre and the border of a third, at least
 
 
@@ -82,7 +83,7 @@ def face(rng: Rng, shown: Face, x: float, y: float, size: float, tone: str | Non
     """A face at a place (fractions of the picture); with a ``tone`` it speaks for most of the clip."""
     start = int(rng.integers(0, 3))
     return Thing(
-        FACE, str(rng.choice(tuple(looks.COLOURS))), texture, x, y, size, (float(rng.uniform(0, 0.02)),) * 2,
+        FACE, str(rng.choice(tuple(looks.COLOURS))), texture, x, y, size, (float(rng.uniform(0, FACE_SWAY)),) * 2,
         float(rng.uniform(0.5, 1.5)), float(rng.uniform(0, 6)),
         sounds=((start, int(rng.integers(8, SECONDS + 1))),) if tone else (), pitch=float(rng.uniform(0.9, 1.1)),
         loudness=float(rng.uniform(0.6, 1.0)), face=shown, tone=tone,
@@ -92,6 +93,16 @@ def face(rng: Rng, shown: Face, x: float, y: float, size: float, tone: str | Non
 def any_face(rng: Rng) -> tuple[Face, str]:
     """A face and a tone at random, whether or not they go together."""
     return Face(str(rng.choice(MOUTHS)), str(rng.choice(BROWS))), str(rng.choice(tuple(TONES)))
+
+
+def two_places(rng: Rng) -> list[tuple[float, float]]:
+    """Centres of two faces beside each other."""
+    return [(float(rng.uniform(*reach)), float(rng.uniform(0.3, 0.7))) for reach in ((0.24, 0.27), (0.73, 0.76))]
+
+
+def room_aside(x: float) -> float:
+    """How far something at x may sway to both sides and keep to its third of the picture; below 0: not at all."""
+    return min(abs(x - 1 / 3), abs(x - 2 / 3)) - CLEAR
 
 
 def faces_scene(rng: Rng, things: Sequence[Thing], murk: float = 0.0, hiss: float = 0.0) -> Scene:
@@ -155,7 +166,7 @@ def _visible(rng: Rng, kind: str, colour: str, roomy: bool) -> Thing:
     room = -1.0
     while room < 0:
         x, y = (float(rng.uniform(margin, 1 - margin)) for margin in margins)
-        room = min(abs(x - 1 / 3), abs(x - 2 / 3)) - CLEAR
+        room = room_aside(x)
     aside = min(sway[0], room)
     return Thing(
         kind, colour, str(rng.choice(looks.TEXTURES)), x, y, size, (aside, sway[1]), float(rng.uniform(0.5, 1.5)),

@@ -50,10 +50,10 @@ def when(thing: Thing) -> str:
 
 def seen(scene: Scene) -> str:
     """What is visible, from left to right; what is heard too is called so."""
-    return f"I see {listing([looks(thing) for thing in scene.visible])}."
+    return f"I see {listing([described(thing) for thing in scene.visible])}."
 
 
-def looks(thing: Thing) -> str:
+def described(thing: Thing) -> str:
     """Colour, kind, whether it is heard, and place; its path, if it has a way of its own."""
     path = f" {PATHS[thing.way]}" if thing.way else ""
     return f"a {thing.colour} {thing.kind}{' heard' if thing.sounds else ''} {place(thing)}{path}"
@@ -70,5 +70,5 @@ def explain(scene: Scene, source: Thing | None) -> str:
 
     The conclusion repeats all that is seen of the source, so that each sample teaches to look it up.
     """
-    found = looks(source) if source else "not seen"
+    found = described(source) if source else "not seen"
     return f"{heard(scene)} {seen(scene)} The source is {found}."

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from crabplus.schema import LabelAnswer
+from crabplus.tidepool import looks
 from crabplus.tidepool.ask import Ask
 from crabplus.tidepool.scenes import moving_scene
 from crabplus.tidepool.ways import WAYS
-from crabplus.tidepool.words import explain, heard, looks
+from crabplus.tidepool.words import described, explain, heard
 
-CREATURES = ("fish", "crab", "frog", "gull", "turtle", "octopus")
 KS_LABELS = tuple(WAYS)
 UCF_LABELS = tuple(f"{who} {way}" for who in ("creature", "instrument") for way in WAYS)
 
@@ -27,9 +27,9 @@ def ucf(rng: np.random.Generator) -> Ask:
     scene = moving_scene(rng, 1)
     scene = replace(scene, murk=float(rng.uniform(0, 0.8)), hiss=float(rng.uniform(0, 0.03)))
     (thing,) = scene.visible
-    who = "creature" if thing.kind in CREATURES else "instrument"
+    who = "creature" if thing.kind in looks.CREATURES else "instrument"
     article = "a" if who == "creature" else "an"
-    reasoning = f"{heard(scene)} I see {looks(thing)}. The {thing.kind} is {article} {who}."
+    reasoning = f"{heard(scene)} I see {described(thing)}. The {thing.kind} is {article} {who}."
     return Ask(scene, ("clip",), LabelAnswer(f"{who} {thing.way}"), None, reasoning, options=UCF_LABELS)
 
 

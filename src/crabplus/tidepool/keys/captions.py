@@ -5,7 +5,7 @@ import numpy as np
 from crabplus.schema import TextAnswer
 from crabplus.tidepool.ask import Ask
 from crabplus.tidepool.scenes import make_scene
-from crabplus.tidepool.words import article, heard, listing, looks, place, seen
+from crabplus.tidepool.words import article, described, heard, listing, place, seen
 
 
 def avcap(rng: np.random.Generator) -> Ask:
@@ -15,7 +15,7 @@ def avcap(rng: np.random.Generator) -> Ask:
     silent = [thing for thing in scene.visible if not thing.sounds]
     hidden = [thing for thing in scene.sounding if not thing.visible]
     loud = listing([f"a {thing.colour} {thing.kind} {place(thing)}" for thing in sources])
-    quiet = listing([looks(thing) for thing in silent])
+    quiet = listing([described(thing) for thing in silent])
     verbs = ("makes" if len(sources) == 1 else "make"), ("keeps" if len(silent) == 1 else "keep")
     caption = f"{loud} {verbs[0]} the sound while {quiet} {verbs[1]} silent."
     if hidden:

@@ -16,7 +16,7 @@ import numpy as np
 from crabplus.schema import LabelAnswer
 from crabplus.tidepool.ask import Ask
 from crabplus.tidepool.faces import Face
-from crabplus.tidepool.scenes import face, faces_scene, make_scene
+from crabplus.tidepool.scenes import FACE_SWAY, face, faces_scene, make_scene, room_aside, two_places
 from crabplus.tidepool.words import PLACES, features, listing, third
 from crabplus.tidepool.world import Scene
 
@@ -60,7 +60,9 @@ def dfew(rng: Rng) -> Ask:
     label = str(rng.choice(tuple(DFEW)))
     shown, tone = MOODS[DFEW[label]]
     size = float(rng.uniform(0.4, 0.55))
-    x, y = (float(value) for value in rng.uniform(size / 2 + 0.03, 0.97 - size / 2, 2))
+    x = y = 1 / 3
+    while room_aside(x) < FACE_SWAY:
+        x, y = (float(value) for value in rng.uniform(size / 2 + 0.03, 0.97 - size / 2, 2))
     speaker = face(rng, shown, x, y, size, tone if rng.random() < 0.7 else None, "striped")
     noise = [thing for thing in make_scene(rng, sources=0).things if not thing.visible]
     return _ask(faces_scene(rng, [speaker, *noise], murk=float(rng.uniform(0.2, 0.7))), label, DFEW)
@@ -83,9 +85,7 @@ def meld(rng: Rng) -> Ask:
     silent, _ = MOODS[str(rng.choice(others))]
     left = bool(rng.random() < 0.5)
     size = [float(rng.uniform(0.4, 0.46)) for _ in range(2)]
-    places = [(float(rng.uniform(0.24, 0.27)), float(rng.uniform(0.3, 0.7))),
-              (float(rng.uniform(0.73, 0.76)), float(rng.uniform(0.3, 0.7)))]  # fmt: skip
-    mine, theirs = (places[0], places[1]) if left else (places[1], places[0])
+    mine, theirs = two_places(rng)[:: 1 if left else -1]
     speaker = face(rng, shown, *mine, size[0], tone)
     scene = faces_scene(rng, [speaker, face(rng, silent, *theirs, size[1], None)], hiss=float(rng.uniform(0, 0.03)))
     return _ask(scene, label, MELD, f" The voice goes with the face {PLACES[third(speaker.x)]}: {features(speaker)}.")

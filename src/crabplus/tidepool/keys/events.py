@@ -5,7 +5,7 @@ import numpy as np
 from crabplus.schema import Event, EventsAnswer
 from crabplus.tidepool.ask import Ask
 from crabplus.tidepool.scenes import coming_and_going, long_scene, make_scene
-from crabplus.tidepool.words import explain, heard_when, listing, looks, seen
+from crabplus.tidepool.words import described, explain, heard_when, listing, seen
 
 
 def ave(rng: np.random.Generator) -> Ask:
@@ -20,7 +20,7 @@ def unav(rng: np.random.Generator) -> Ask:
     """All events that are both seen and heard in an untrimmed clip; they may overlap and come again."""
     scene = long_scene(rng)
     answer = EventsAnswer(tuple(Event(thing.kind, *span) for thing in scene.sources for span in thing.sounds))
-    sources = listing([looks(thing) for thing in scene.sources])
+    sources = listing([described(thing) for thing in scene.sources])
     are = "The source is" if len(scene.sources) == 1 else "The sources are"
     return Ask(scene, ("clip",), answer, reasoning=f"{heard_when(scene)} {seen(scene)} {are} {sources}.")
 

@@ -6,8 +6,7 @@ from crabplus.schema import ObjectsAnswer
 from crabplus.tidepool import looks
 from crabplus.tidepool.ask import Ask, object_of
 from crabplus.tidepool.scenes import make_scene
-from crabplus.tidepool.words import explain, heard, listing, place, seen
-from crabplus.tidepool.words import looks as look
+from crabplus.tidepool.words import described, explain, heard, listing, place, seen
 from crabplus.tidepool.world import SECONDS, Scene, Thing
 
 Rng = np.random.Generator
@@ -35,7 +34,7 @@ def ms3(rng: Rng) -> Ask:
     """Two sources, or one, or none, with boxes, points and masks."""
     scene = make_scene(rng, sources=int(rng.choice([0, 1, 2], p=[0.1, 0.3, 0.6])))
     sources = [thing for thing in scene.visible if thing.sounds]
-    found = listing([look(thing) for thing in sources]) if sources else "not seen"
+    found = listing([described(thing) for thing in sources]) if sources else "not seen"
     verb = "The sources are" if len(sources) > 1 else "The source is"
     return _masked(scene, sources, _any_time(rng), f"{heard(scene)} {seen(scene)} {verb} {found}.")
 
@@ -48,7 +47,7 @@ def ref_avs(rng: Rng) -> Ask:
         scene = make_scene(rng, sources=int(rng.choice([0, 1, 2], p=[0.15, 0.5, 0.35])))
         means = expression(rng, scene)
     question, thing = means
-    found = f"It is {look(thing)}." if thing else "There is no such thing."
+    found = f"It is {described(thing)}." if thing else "There is no such thing."
     meta = {"category": "seen" if thing else "null"}
     reasoning = f"{heard(scene)} {seen(scene)} {found}"
     return _masked(scene, [thing] if thing else [], _any_time(rng), reasoning, question, meta)
