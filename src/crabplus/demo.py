@@ -13,6 +13,7 @@ from crabplus.models.source import Files
 from crabplus.schema import Prediction, Sample, Score
 
 SPLIT = "test"
+SHOWN = 4  # clips of each key on the page
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def run_demo(out: Path, samples: int, seed: int, track: Track) -> Demo:
         f"seen (seed {seed}). Decoding is greedy; every answer counts, unreadable ones as wrong."
     )
     report, numbers = out / "report.html", out / "scores.json"
-    write_report(report, scores, cards, title="crabplus demo", notes=notes, off=off)
+    write_report(report, scores, cards, title="crabplus demo", notes=notes, off=off, cards_per_key=SHOWN)
     write_scores(numbers, scores, off)
     return Demo(scores, off, report, numbers)
 

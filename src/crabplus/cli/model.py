@@ -10,7 +10,7 @@ from crabplus.cli.options import Out, Seed, track
 
 def demo(
     out: Out = Path("demo"),
-    samples: Annotated[int, typer.Option(min=1, help="Clips of each task key.")] = 16,
+    samples: Annotated[int, typer.Option(min=1, help="Clips of each task key.")] = 12,
     seed: Seed = 0,
 ) -> None:
     """Make unseen clips, answer every key, and write report.html and scores.json."""
