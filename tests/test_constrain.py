@@ -110,7 +110,8 @@ def test_reasoning_ends_in_time(tokenizer, limit):
     (text,) = spoken(tokenizer, [forms_of(SAMPLES["ave"], TINY, True, True)], one(tokenizer, a, 1), limit)
     reasoning = re.match(r"a*", text)[0]
     assert len(reasoning) == limit - min(RESERVE, limit // 3)
-    assert re.fullmatch(r"\s?<event>.*a.*, ?\(.*\)</event>", text.removeprefix(reasoning))
+    assert re.fullmatch(r">?\s?<event>.*</event>", text.removeprefix(reasoning))  # one token is "><"
+    assert get_task("ave").parse(text, SAMPLES["ave"], TINY) is not None
 
 
 def test_the_shortest_answer_where_there_is_room_for_nothing_else(tokenizer):

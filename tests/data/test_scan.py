@@ -29,7 +29,8 @@ def quiet(items, heading, total):
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "live").touch()
+    for name in ("live", "clip", "film", "film2", "frame", "sound", "sound2"):
+        (tmp_path / name).touch()
     return tmp_path
 
 

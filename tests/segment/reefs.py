@@ -30,7 +30,7 @@ def reefs(count: int, seed: int, split: str = "test") -> Iterator[Reef]:
     """Pictures of the questions of ``arig`` with these numbers."""
     for number in range(count):
         made = ask("arig", split, number, seed)
-        source = made.scene.source
+        source = made.scene.sources[0]
         assert source
         mask = mask_of(made.scene, source, made.time)
         thing = find_thing(mask, source.kind)
@@ -57,7 +57,7 @@ def _covered(thing: Thing, time: float) -> NDArray[np.bool_]:
     """White on black where the sprite is."""
     art, canvas = looks.sprite(thing.kind, thing.colour, thing.texture), np.zeros((SIDE, SIDE, 3), np.uint8)
     white = np.concatenate([np.repeat(art[..., 3:] * 255, 3, axis=2), art[..., 3:]], axis=2)
-    x, y, tilt = thing.at(time)
+    x, y, tilt, _ = thing.at(time)
     looks.place(canvas, white, x * SIDE, y * SIDE, thing.size * SIDE, tilt)
     covered: NDArray[np.bool_] = canvas[..., 0] > 127
     return covered

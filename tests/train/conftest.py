@@ -29,7 +29,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for number in range(size):
                 made, name = ask(key, split, number, 0), f"{key}-{split}-{number}"
                 paths = {role: f"{key}/{name}.{ending}" for role, ending in NAMES.items()}
-                samples.append(to_sample(made, key, split, name, media_of(made.show, paths)))
+                samples.append(to_sample(made, key, split, name, media_of(made, paths)))
                 (out / key).mkdir(exist_ok=True)
                 for media in samples[-1].media:
                     (out / media.path).touch()

@@ -59,8 +59,8 @@ def holds(told: str, *words: str) -> None:
 
 
 def test_without_a_fault_there_is_a_plan(settings: Path) -> None:
-    plan = check(load_config(settings, ["evaluation.samples=3"]), quiet)
-    assert (plan.batch, len(plan.samples), len(plan.judged), sum(plan.draws.values())) == (4, 18, 9, 16)
+    plan = check(load_config(settings, ["evaluation.samples=4"]), quiet)
+    assert (plan.batch, len(plan.samples), len(plan.judged), sum(plan.draws.values())) == (4, 18, 12, 16)
     assert plan.trained["layers"] == {"language": 28}
 
 
