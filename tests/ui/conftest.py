@@ -74,7 +74,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import numpy as np
 
     from crabplus.tidepool.film import write_clip
-    from crabplus.tidepool.keys import ave
+    from crabplus.tidepool.keys.events import ave
 
     path = tmp_path_factory.mktemp("clips") / "a <b id=bold>clip.mp4"
     write_clip(path, ave(np.random.default_rng(7)).scene)

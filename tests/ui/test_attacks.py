@@ -200,7 +200,7 @@ def test_ten_users_at_once(server: Server, tmp_path: Path) -> None:
     import numpy as np
 
     from crabplus.tidepool.film import write_clip
-    from crabplus.tidepool.keys import ave
+    from crabplus.tidepool.keys.events import ave
 
     paths = [tmp_path / f"{number}.mp4" for number in range(10)]
     for number, path in enumerate(paths):
