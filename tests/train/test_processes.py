@@ -169,15 +169,15 @@ def test_a_process_with_text_alone_waits_for_nobody(clips: Path, tmp_path: Path)
 
 
 def test_a_model_divided_by_fsdp2_learns_the_same_and_goes_on(clips: Path, tmp_path: Path) -> None:
-    arguments = {"max_steps": 6, "save_steps": 3, "per_device_train_batch_size": 8}
+    # with its usual epsilon AdamW takes whole steps where a gradient is nothing but float noise
+    arguments = {"max_steps": 6, "save_steps": 3, "per_device_train_batch_size": 8, "adam_epsilon": 1e-4}
     alone = config_file(tmp_path / "alone", clips, adapter={"dropout": 0.0}, arguments=arguments)
     run(alone)
     sharded = {"per_device_train_batch_size": 4, "fsdp": True,
                "fsdp_config": {"version": 2, "transformer_layer_cls_to_wrap": LAYERS}}  # fmt: skip
     config = config_file(tmp_path / "two", clips, adapter={"dropout": 0.0}, arguments={**arguments, **sharded})
     run(config, 2, FSDP)
-    # AdamW takes whole steps where a gradient is all but zero, so float noise shows there: of 6 steps of 1e-3, a sixth
-    assert_same(tmp_path / "alone" / "run", tmp_path / "two" / "run", tolerance=1e-3)
+    assert_same(tmp_path / "alone" / "run", tmp_path / "two" / "run", tolerance=1e-4)
     before, log = weights(tmp_path / "two" / "run"), losses(tmp_path / "two" / "run")
     for name in ("final", "checkpoints/checkpoint-6"):
         (tmp_path / "two" / "run" / name).rename(tmp_path / name.replace("/", "-"))
