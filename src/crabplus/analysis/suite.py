@@ -96,8 +96,8 @@ class SuiteConfig(Settings):
             return content
         made = dict(content)
         for name in _LISTS:
-            if isinstance(made.get(name, ""), str | None):
-                made[name] = [word.strip() for word in (made.get(name) or "").split(",") if word.strip()]
+            if name in made and isinstance(made[name], str | None):
+                made[name] = [word.strip() for word in (made[name] or "").split(",") if word.strip()]
         if isinstance(made.get("seeds"), int):
             made["seeds"] = [made["seeds"]]
         if isinstance(made.get("methods"), dict):

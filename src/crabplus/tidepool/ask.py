@@ -1,4 +1,4 @@
-"""What is asked about a scene, and the words that lead from what is heard and seen to the answer."""
+"""What is asked about a scene, with its true answer; boxes, points and masks of things."""
 
 from dataclasses import dataclass, field
 from typing import Any
