@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from live import learn
-from muon import Muon
 from peft import PeftModel
 
 import crabplus.ilora  # noqa: F401 - registers the method
@@ -19,6 +18,7 @@ from crabplus.tasks import load_pack
 from crabplus.tidepool.keys import KEYS
 from crabplus.tidepool.live import LiveSamples
 from crabplus.train.adapters import prepare
+from crabplus.train.muon import Muon
 
 HERE = Path(__file__).parent
 BATCH = 16

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from live import learn
-from muon import Muon
 from transformers import Qwen2_5OmniProcessor, TrainerCallback
 
 from crabplus.models import load_model
@@ -22,6 +21,7 @@ from crabplus.tidepool.ask import Ask
 from crabplus.tidepool.live import LiveSamples
 from crabplus.tidepool.perception import PERCEPTION
 from crabplus.tidepool.scenes import make_scene
+from crabplus.train.muon import Muon
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 PACK = Path(__file__).parents[2] / "src/crabplus/assets/tiny/pack.yaml"

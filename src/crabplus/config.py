@@ -175,6 +175,7 @@ class TrainConfig(Settings):
         pack: wording pack; None for the model's own. plugin: Python file with datasets or tasks of your own.
         trained: parts of the model that are trained whole, beside the adapter (with kind none: all, unless named).
         evaluation, cache: None for none.
+        optimizer: ``muon`` for :class:`crabplus.train.muon.Muon`; None: that of ``arguments.optim``.
         encoded: where outputs of the towers are kept, which must stay frozen: they see and hear each file once, and
             later epochs and runs start from what they made of it. None: they run in every step.
         arguments: ``transformers.TrainingArguments`` as they are, such as ``num_train_epochs`` or ``learning_rate``.
@@ -192,6 +193,7 @@ class TrainConfig(Settings):
     evaluation: EvaluationSettings | None = None
     cache: CacheSettings | None = None
     encoded: CacheSettings | None = None
+    optimizer: Literal["muon"] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     arguments: dict[str, Any] = Field(default_factory=dict)
 

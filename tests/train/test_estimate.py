@@ -22,6 +22,7 @@ from crabplus.models.source import Files
 from crabplus.tidepool.build import build
 from crabplus.train import check, load, source_of
 from crabplus.train.estimate import estimate
+from crabplus.train.muon import Muon
 from crabplus.train.trainer import MixtureTrainer
 
 PROCESSOR = ("processor_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
@@ -176,12 +177,13 @@ def test_weights_are_the_bytes_of_the_tensors(plan_of, changes):
 @pytest.mark.parametrize(
     ("name", "changes"),
     [("adamw_torch", ()), ("adamw_torch", ("adapter={kind: none}", "dtype=bfloat16")),
-     ("adafactor", ("adapter={kind: none}", "dtype=bfloat16")), ("rmsprop", ()), ("sgd", ())],
+     ("adafactor", ("adapter={kind: none}", "dtype=bfloat16")), ("rmsprop", ()), ("sgd", ()),
+     ("muon", ()), ("muon", ("adapter={kind: none}",))],
 )  # fmt: skip
 def test_optimiser_holds_what_was_said(plan_of, tmp_path, name, changes):
-    plan = plan_of(f"arguments.optim={name}", *changes)
+    plan = plan_of("optimizer=muon" if name == "muon" else f"arguments.optim={name}", *changes)
     trainer = trainer_of(plan, tmp_path)
-    optimizer = trainer.create_optimizer()
+    optimizer = Muon(trainer.model, 1e-3) if name == "muon" else trainer.create_optimizer()
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             parameter.grad = torch.zeros_like(parameter)

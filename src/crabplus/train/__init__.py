@@ -22,6 +22,7 @@ from crabplus.train import checkpoints, record
 from crabplus.train.adapters import prepare, summary
 from crabplus.train.judge import FolderJudge
 from crabplus.train.logfile import LogFile
+from crabplus.train.muon import Muon
 from crabplus.train.plan import Plan
 from crabplus.train.preflight import check
 from crabplus.train.trainer import Judge, MixtureTrainer
@@ -67,7 +68,7 @@ def train(
         record.write_run(out, _facts(plan, model))
     return fit(
         model, data, plan.sampler(), out, plan.arguments, keys=tuple(plan.samples.sizes), judge=judge,
-        optimizer=optimizer, callbacks=callbacks,
+        optimizer=optimizer or _optimizer(plan), callbacks=callbacks,
     )  # fmt: skip
 
 
@@ -120,6 +121,13 @@ def fit(
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     model.thinker.eval()
     return _save(trainer, model, out) if save else out
+
+
+def _optimizer(plan: Plan) -> Callable[[Any], Any] | None:
+    """What makes the optimizer that the settings name; None: transformers does."""
+    if plan.config.optimizer is None:
+        return None
+    return lambda thinker: Muon(thinker, plan.arguments.learning_rate, plan.arguments.weight_decay)
 
 
 def begin(out: Path, config: TrainConfig, fresh: bool) -> None:

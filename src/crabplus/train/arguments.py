@@ -59,6 +59,8 @@ def arguments_of(config: TrainConfig) -> TrainingArguments:
         )
     if given.get("learning_rate", 1.0) <= 0:
         raise ConfigError(f"arguments.learning_rate: a number above 0 wanted, got {given['learning_rate']}")
+    if config.optimizer and "optim" in given:
+        raise ConfigError(f"arguments.optim: optimizer says {config.optimizer} already; leave one of the two out")
     given.setdefault("dataloader_pin_memory", torch.cuda.is_available())
     _check_sharding(given, config)
     _set_checkpointing(given)
@@ -116,6 +118,8 @@ def _check_sharding(given: dict[str, Any], config: TrainConfig) -> None:
     version = (given.get("fsdp_config") or {}).get("version") or os.environ.get("FSDP_VERSION", "2")
     if sharded and int(version) != 2:
         raise ConfigError(f"FSDP version {version} is not proven here; set it to 2 (arguments.fsdp_config.version)")
+    if sharded and config.optimizer == "muon":
+        raise ConfigError("optimizer: muon needs matrices whole, and FSDP divides them; leave it out")
     if sharded and config.encoded:
         raise ConfigError("encoded: towers that are divided among processes cannot run alone; leave it out under FSDP")
     if sharded and config.evaluation:

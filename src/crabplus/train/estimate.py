@@ -126,8 +126,8 @@ def _model(plan: Plan, dtype: torch.dtype) -> tuple[dict[str, dict[str, int]], d
 
 def _memory(plan: Plan, model: Skeleton, base: Any, dtype: torch.dtype) -> tuple[dict[str, Any], list[str]]:
     arguments = plan.arguments
-    name, notes = str(getattr(arguments.optim, "value", arguments.optim)), []
-    if name not in memory.OPTIMISERS and name != "adafactor":
+    name, notes = plan.config.optimizer or str(getattr(arguments.optim, "value", arguments.optim)), []
+    if name not in memory.OPTIMISERS and name not in ("adafactor", "muon"):
         notes.append(f"memory of the optimiser {name} is unknown: counted as AdamW's")
     stacks = family_of(plan.config.model).stacks(base, plan.encoder.size)
     by_part = memory.activations(model.thinker, model.parts, stacks, _pass(plan, base, dtype))

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from crabplus.ilora.layer import ILoraLayer
 from crabplus.models.stack import Stack
 from crabplus.train.adapters import part_of
+from crabplus.train.muon import is_matrix
 
 FLOAT32 = 4  # bytes
 
@@ -81,6 +82,10 @@ def optimiser(thinker: nn.Module, name: str) -> int:
     From torch.optim (AdamW: two moments like the parameter, and a float32 count of steps), from bitsandbytes, and for
     Adafactor from Shazeer and Stern (arXiv 1804.04235, section 3): of a matrix one number for each row and column.
     """
+    if name == "muon":
+        return sum(
+            _of_muon(name, parameter) for name, parameter in thinker.named_parameters() if parameter.requires_grad
+        )
     if name == "adafactor":
         return sum(_factored(parameter) for parameter in _trained(thinker))
     numbers, size = OPTIMISERS.get(name, OPTIMISERS["adamw_torch"])
@@ -91,6 +96,12 @@ def optimiser(thinker: nn.Module, name: str) -> int:
         scales = 0 if small or size is None or size == FLOAT32 else FLOAT32 / _BLOCK
         count += numbers * parameter.numel() * (width + scales) + (FLOAT32 if size is None and numbers else 0)
     return round(count)
+
+
+def _of_muon(name: str, parameter: nn.Parameter) -> int:
+    """Bytes of one moment of a matrix, or of two and a count of steps."""
+    size = parameter.numel() * parameter.element_size()
+    return size if is_matrix(name, parameter) else 2 * size + FLOAT32
 
 
 def activations(thinker: nn.Module, parts: Mapping[str, str], stacks: Sequence[Stack], given: Pass) -> dict[str, int]:
