@@ -69,10 +69,11 @@ def evaluate(
 
 
 def credit(sample: Sample, prediction: Prediction | None) -> float | None:
-    """The main metric of its task over this one sample, 0..1; None where the sample has no true answer."""
-    return (
-        None if sample.answer is None else main_score(get_task(sample.task), [(sample, answer_of(sample, prediction))])
-    )
+    """The main metric of its task over this one sample, 0..1; None without a true answer, and for captions."""
+    task = get_task(sample.task)
+    if sample.answer is None or not task.alone:
+        return None
+    return main_score(task, [(sample, answer_of(sample, prediction))])
 
 
 def _by_name(records: Iterable[R], kind: str) -> dict[Name, R]:

@@ -186,6 +186,17 @@ def test_words_of_each_card(show: Callable, kinds: list[Card]) -> None:
     assert not cards["clip-1"].all("span", "mark")
 
 
+def test_a_caption_in_other_words_is_not_called_wrong(show: Callable, card: Make) -> None:
+    true = TextAnswer("A red bell rings on the left.")
+    said = {"same": true, "other": TextAnswer("On the left rings a bell."), "short": TextAnswer("two")}
+    truth = {"same": true, "other": true, "short": TextAnswer("three")}
+    report = show([card(truth[name], said[name], task="avcap", id=name) for name in said])
+    cards = {made.all("code", "id")[0].text: made for made in report.root.all("article")}
+    assert cards["same"].all("span", "mark")[0].text == "✓ right"
+    assert not cards["other"].all("span", "mark")
+    assert cards["short"].all("span", "mark")[0].text == "✗ wrong"
+
+
 def test_text_of_the_model_is_kept(show: Callable, card: Make) -> None:
     said = Prediction(
         "clip-1", "avqa", text="I think.\n  <answer>two</answer>", answer=TextAnswer("two"), reasoning="So."

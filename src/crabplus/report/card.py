@@ -21,6 +21,8 @@ from crabplus.schema import (
 
 __all__ = ["CLOCK", "Card", "Verdict", "clock", "describe", "moment", "seconds", "stretch", "verdict"]
 
+WORDS = 4
+"""The most words of an answer that can only be right to the letter."""
 Mark = Literal["right", "partly", "wrong", "open"]
 
 CLOCK = 600.0
@@ -82,7 +84,10 @@ def verdict(card: Card) -> Verdict:
         return _graded(card.credit)
     if card.sample.answer is None or not isinstance(card.sample.answer, LabelAnswer | ChoiceAnswer | TextAnswer):
         return Verdict("open", "")
-    right = _plain(describe(card.sample.answer, card.sample)) == _plain(describe(card.said, card.sample))
+    true = _plain(describe(card.sample.answer, card.sample))
+    right = true == _plain(describe(card.said, card.sample))
+    if not right and isinstance(card.sample.answer, TextAnswer) and len(true.split()) > WORDS:
+        return Verdict("open", "")  # the same may be said in other words
     return _graded(float(right))
 
 

@@ -36,6 +36,7 @@ class Task(ABC):
         version: raised when prompt, target or parser change so that old predictions no longer compare.
         answers: the class of its answers.
         metric: name of the main metric in what :meth:`judge` returns; highest: the most that it can be.
+        alone: whether the metric says something of one sample by itself.
         needs: what the media must offer: ``picture``, ``film`` (pictures over time), ``sound``.
         takes_question: whether a question belongs to each sample.
         opens: names of the tags of which one opens an answer.
@@ -45,6 +46,7 @@ class Task(ABC):
     answers: type[Any]
     metric: str
     highest: float = 1.0
+    alone: bool = True
     needs: frozenset[str] = frozenset()
     takes_question: bool = False
     opens: tuple[str, ...] = ("answer",)

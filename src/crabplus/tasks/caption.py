@@ -22,6 +22,7 @@ class Captioning(Task):
     answers = TextAnswer
     metric = "cider_d"
     highest = 10.0
+    alone = False  # words count by how few captions of the whole set have them
     opens = ("caption",)
     needs = frozenset({"film", "sound"})
 
