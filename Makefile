@@ -73,8 +73,8 @@ transfer: out/tidepool-data/avcap/train.jsonl
 	$(SUITE) $(SUITE_ARGS)
 
 out/tidepool-data/avcap/train.jsonl: $(READY)
-	$(TIDEPOOL) out/tidepool-data --split test --samples 200
-	$(TIDEPOOL) out/tidepool-data --split train --samples 320
+	$(TIDEPOOL) out/tidepool-data --split test --samples 100
+	$(TIDEPOOL) out/tidepool-data --split train --samples 400
 
 transfer-quick: out/quick-data/avcap/train.jsonl
 	$(SUITE) --quick base.data.folder=out/quick-data $(SUITE_ARGS)
