@@ -189,3 +189,7 @@ def test_detections_are_ranked_by_confidence():
         return get_task("unav").judge([(sample, said) for sample in truth])["average_map"]
 
     assert score(0.2, 0.9) == pytest.approx(1.0) and score(0.9, 0.2) < 0.7
+
+
+def test_only_captions_cannot_be_judged_alone() -> None:
+    assert [key for key in TASKS if not get_task(key).alone] == ["avcap"]
