@@ -4,9 +4,26 @@ import json
 from pathlib import Path
 from typing import Any
 
+from transformers import TrainerCallback
+
 from crabplus.config import TrainConfig, make_config
 
 KEYS = ("ave", "avqa", "arig")
+
+
+class Interrupted(Exception):
+    """Stands for whatever ends a process."""
+
+
+class StopAt(TrainerCallback):
+    """Ends a run in the middle of a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == self.step:
+            raise Interrupted
 
 
 def settings(out: Path, clips: Path, **changes: Any) -> TrainConfig:

@@ -69,7 +69,7 @@ def evaluate(
 
 
 def credit(sample: Sample, prediction: Prediction | None) -> float | None:
-    """The main metric of its task over this one sample, 0..1; None without a true answer, and for captions."""
+    """The main metric of its task over this one sample, 0..1; None without a true answer, or where it does not say."""
     task = get_task(sample.task)
     if sample.answer is None or not task.alone:
         return None

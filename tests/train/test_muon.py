@@ -6,22 +6,13 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from torch import nn
-from transformers import TrainerCallback
 
 from crabplus.config import ConfigError
 from crabplus.train import check, train
 from crabplus.train.arguments import arguments_of
+from crabplus.train.estimate import estimate
 from crabplus.train.muon import Muon, orthogonal
-from short_runs import losses, quiet, settings
-
-
-class StopAt(TrainerCallback):
-    def __init__(self, step):
-        self.step = step
-
-    def on_step_begin(self, args, state, control, **kwargs):
-        if state.global_step == self.step:
-            raise KeyboardInterrupt
+from short_runs import Interrupted, StopAt, losses, quiet, settings
 
 
 @pytest.mark.parametrize("shape", [(24, 40), (40, 24)])
@@ -62,7 +53,7 @@ def test_a_run_goes_on_to_the_same_weights(clips, tmp_path):
         config = settings(tmp_path / name, clips, optimizer="muon", arguments={"max_steps": 4, "save_steps": 2})
         plan = check(config, quiet)
         if stop is not None:
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(Interrupted):
                 train(plan, callbacks=[StopAt(stop)])
         return load_file(train(plan) / "adapter_model.safetensors")
 
@@ -72,6 +63,13 @@ def test_a_run_goes_on_to_the_same_weights(clips, tmp_path):
     adam = settings(tmp_path / "adam", clips, arguments={"max_steps": 4, "save_steps": 2})
     train(check(adam, quiet))
     assert losses(Path(adam.out)) != losses(tmp_path / "whole")
+
+
+def test_steps_that_are_measured_are_those_of_the_run(clips, tmp_path, monkeypatch):
+    taken, step = [], Muon.step
+    monkeypatch.setattr(Muon, "step", lambda self, closure=None: taken.append(self) or step(self))
+    estimate(check(settings(tmp_path / "run", clips, optimizer="muon"), quiet, save=False), 1)
+    assert len(taken) == 2, "one to warm up"
 
 
 def test_what_it_cannot_do_is_said_before(clips, tmp_path, monkeypatch):

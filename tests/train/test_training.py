@@ -11,7 +11,6 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from torch.nn.functional import cross_entropy
-from transformers import TrainerCallback
 
 from crabplus import media
 from crabplus.config import TrainConfig
@@ -20,22 +19,7 @@ from crabplus.data.mixture import Draw
 from crabplus.models import load_model
 from crabplus.models.source import Files
 from crabplus.train import check, source_of, train
-from short_runs import KEYS, losses, quiet, settings
-
-
-class Interrupted(Exception):
-    """Stands for whatever ends a process."""
-
-
-class StopAt(TrainerCallback):
-    """Ends a run in the middle of a step."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.global_step == self.step:
-            raise Interrupted
+from short_runs import KEYS, Interrupted, StopAt, losses, quiet, settings
 
 
 def run(config: TrainConfig, stop: int | None = None) -> Path:

@@ -153,7 +153,7 @@ def _run(
         config = plan.config.model_copy(update={"out": folder, "evaluation": None, "arguments": settings})
         fit(
             model, data, sampler, Path(folder), arguments_of(config), keys=tuple(plan.samples.sizes), save=False,
-            optimizer=callback.optimizer, callbacks=[callback, _Ticks(track, heading, steps)],
+            optimizer=callback.optimizer or plan.optimizer(), callbacks=[callback, _Ticks(track, heading, steps)],
         )  # fmt: skip
 
 

@@ -21,8 +21,9 @@ from crabplus.schema import (
 
 __all__ = ["CLOCK", "Card", "Verdict", "clock", "describe", "moment", "seconds", "stretch", "verdict"]
 
-WORDS = 4
+TO_THE_LETTER = 4
 """The most words of an answer that can only be right to the letter."""
+
 Mark = Literal["right", "partly", "wrong", "open"]
 
 CLOCK = 600.0
@@ -86,7 +87,7 @@ def verdict(card: Card) -> Verdict:
         return Verdict("open", "")
     true = _plain(describe(card.sample.answer, card.sample))
     right = true == _plain(describe(card.said, card.sample))
-    if not right and isinstance(card.sample.answer, TextAnswer) and len(true.split()) > WORDS:
+    if not right and isinstance(card.sample.answer, TextAnswer) and len(true.split()) > TO_THE_LETTER:
         return Verdict("open", "")  # the same may be said in other words
     return _graded(float(right))
 

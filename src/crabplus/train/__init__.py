@@ -22,7 +22,6 @@ from crabplus.train import checkpoints, record
 from crabplus.train.adapters import prepare, summary
 from crabplus.train.judge import FolderJudge
 from crabplus.train.logfile import LogFile
-from crabplus.train.muon import Muon
 from crabplus.train.plan import Plan
 from crabplus.train.preflight import check
 from crabplus.train.trainer import Judge, MixtureTrainer
@@ -42,7 +41,7 @@ def train(
 
     Args:
         plan: from :func:`check`; fresh: leave what the folder of the run holds and begin anew.
-        callbacks: for the trainer; optimizer: makes one from the thinker, None for that of the arguments.
+        callbacks: for the trainer; optimizer: makes one from the thinker, None for that of the settings.
         model: the base, where it is loaded already; it is changed.
 
     Returns:
@@ -68,7 +67,7 @@ def train(
         record.write_run(out, _facts(plan, model))
     return fit(
         model, data, plan.sampler(), out, plan.arguments, keys=tuple(plan.samples.sizes), judge=judge,
-        optimizer=optimizer or _optimizer(plan), callbacks=callbacks,
+        optimizer=optimizer or plan.optimizer(), callbacks=callbacks,
     )  # fmt: skip
 
 
@@ -121,13 +120,6 @@ def fit(
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     model.thinker.eval()
     return _save(trainer, model, out) if save else out
-
-
-def _optimizer(plan: Plan) -> Callable[[Any], Any] | None:
-    """What makes the optimizer that the settings name; None: transformers does."""
-    if plan.config.optimizer is None:
-        return None
-    return lambda thinker: Muon(thinker, plan.arguments.learning_rate, plan.arguments.weight_decay)
 
 
 def begin(out: Path, config: TrainConfig, fresh: bool) -> None:

@@ -181,7 +181,7 @@ def measure(plan: Plan, steps: int) -> dict[str, Any]:
         clock = _Clock()
         fit(
             model, data, plan.sampler(), Path(folder), arguments_of(config), keys=tuple(plan.samples.sizes),
-            callbacks=[clock], save=False,
+            optimizer=plan.optimizer(), callbacks=[clock], save=False,
         )  # fmt: skip
     return {"steps": steps, **clock.figures(plan, steps)}
 

@@ -1,5 +1,6 @@
 """A run that can begin: everything but the model itself."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from crabplus.data.scan import Scan
 from crabplus.schema import Sample
 from crabplus.tasks import Pack
 from crabplus.train.arguments import batch_of
+from crabplus.train.muon import Muon
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,12 @@ class Plan:
             "steps": args.max_steps if args.max_steps > 0 else round(args.num_train_epochs * steps),
             "processes": args.world_size, "pack": f"{self.pack.name} {self.pack.version}", "out": self.config.out,
         }  # fmt: skip
+
+    def optimizer(self) -> Callable[[Any], Any] | None:
+        """What makes the optimizer that the settings name from the thinker; None: transformers does."""
+        if self.config.optimizer is None:
+            return None
+        return lambda thinker: Muon(thinker, self.arguments.learning_rate, self.arguments.weight_decay)
 
     def sampler(self) -> MixtureSampler:
         """The batches of this process."""
