@@ -32,7 +32,9 @@ def settings(out: Path, clips: Path, **changes: Any) -> TrainConfig:
         "max_steps": 8, "per_device_train_batch_size": 4, "learning_rate": 1e-3, "logging_steps": 1, "save_steps": 4,
         "use_cpu": True, "dataloader_num_workers": 0, "report_to": "none", **changes.pop("arguments", {}),
     }  # fmt: skip
-    adapter = {"r": 4, "alpha": 8, "targets": "as-published", **changes.pop("adapter", {})}
+    adapter = changes.pop("adapter", {})
+    if adapter != {"kind": "none"}:
+        adapter = {"r": 4, "alpha": 8, "targets": "as-published", **adapter}
     content = {
         "out": str(out), "dtype": "float32", "data": {"folder": str(clips), "keys": list(KEYS)},
         "adapter": adapter, "arguments": arguments, **changes,

@@ -72,6 +72,22 @@ def test_an_interrupted_run_goes_on_to_the_same_result(clips: Path, tmp_path: Pa
     assert same(run(config), whole)
 
 
+def test_a_run_without_adapter_goes_on_to_the_same_result(clips: Path, tmp_path: Path) -> None:
+    def ended(name: str, stop: int | None = None) -> Path:
+        config = settings(
+            tmp_path / name, clips, adapter={"kind": "none"}, trained=("language", "vision-merger"),
+            arguments={"max_steps": 4, "save_steps": 2},
+        )  # fmt: skip
+        if stop is not None:
+            run(config, stop)
+        return run(config)
+
+    whole, halved = ended("whole"), ended("halved", stop=3)
+    a, b = (load_file(folder / "final" / "model.safetensors") for folder in (whole, halved))
+    assert a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+    assert losses(whole) == losses(halved)
+
+
 def test_a_damaged_checkpoint_is_passed_over(
     clips: Path, tmp_path: Path, whole: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -146,6 +146,26 @@ class MixtureTrainer(Trainer):
             rotate_checkpoints(str(folder.parent), limit, self.state.best_model_checkpoint)
         self.accelerator.wait_for_everyone()
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """See ``Trainer``, which looks in the files for the names of modules, and goes on without what it misses.
+
+        ``save_pretrained`` writes the names of the published weights, which ``from_pretrained`` alone reads.
+        """
+        if self.is_fsdp_enabled or self._adapted():
+            return super()._load_from_checkpoint(resume_from_checkpoint, model)
+        model = model or self.model
+        saved = type(model).from_pretrained(resume_from_checkpoint, dtype=torch.float32)
+        model.load_state_dict(saved.state_dict())
+
+    def _load_best_model(self) -> None:
+        """See ``Trainer``; a whole model is read as above."""
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled or self._adapted():
+            return super()._load_best_model()
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
+
+    def _adapted(self) -> bool:
+        return hasattr(self.model, "peft_config")
+
     def _load_rng_state(self, checkpoint: str | None) -> None:
         super()._load_rng_state(checkpoint)
         file = Path(checkpoint or "") / f"tally_{self.args.process_index}.json"
