@@ -40,7 +40,7 @@ def ship_adapter(source: Path) -> None:
     (target / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-STAGES = {"base": (ship_base, "base_c/final"), "adapter": (ship_adapter, "adapter_3/final")}
+STAGES = {"base": (ship_base, "base_e/final"), "adapter": (ship_adapter, "adapter_3/final")}
 
 if __name__ == "__main__":
     ship, folder = STAGES[sys.argv[1]]
