@@ -2,10 +2,10 @@
 perception prompts; no task key is among them.
 
 The towers stay as stage 1 left them, but for the merger of the vision tower. Phase b draws more of what was slow to
-learn in a, and was ended before its time; c lets the learning rate fall. Then d teaches to find the words of one list in
-another, which text alone teaches within minutes and pictures with sound hardly at all, and e does so with media.
+learn in a, and was ended before its time; c lets the learning rate fall. Then d teaches to find the words of one list
+in another, which comes within minutes from text and hardly at all from pictures with sound; e does it with media.
 
-Run: torchrun --nproc-per-node 2 runs/tiny/base.py a|b|c|d|e   (after towers.py and create.py runs/tiny/checkpoints/start)
+Run: torchrun --nproc-per-node 2 runs/tiny/base.py a   (then b to e; after towers.py and create.py checkpoints/start)
 """
 
 import sys
