@@ -55,7 +55,7 @@ PHASES = {
     "c": Phase("base_b/final", 33, 550, 1.3e-3, SLOW),
     "d": Phase("base_c/final", 34, 400, 2.5e-3, {"pairs": 0.9, "repeat": 0.1}, batch=64),
     "e": Phase("base_d/final", 35, 1500, 2.5e-3, {
-        **{key: 0.4 * share for key, share in SLOW.items()}, "both": 0.24, "among": 0.15, "spot": 0.18, "pairs": 0.03,
+        **{key: 0.4 * share for key, share in SLOW.items()}, "both": 0.24, "among": 0.15, "spot": 0.18, "pairs": 0.06,
     }),
 }  # fmt: skip
 
