@@ -54,9 +54,9 @@ PHASES = {
     "b": Phase("base_a/final", 32, 2800, 2.5e-3, SLOW, stop=1600),
     "c": Phase("base_b/final", 33, 550, 1.3e-3, SLOW),
     "d": Phase("base_c/final", 34, 400, 2.5e-3, {"pairs": 0.9, "repeat": 0.1}, batch=64),
-    "e": Phase("base_d/final", 35, 1500, 2.5e-3, {
-        **{key: 0.4 * share for key, share in SLOW.items()}, "both": 0.24, "among": 0.15, "spot": 0.18, "pairs": 0.06,
-    }),
+    "e": Phase("base_d/final", 35, 1200, 2e-3, {
+        **{key: 0.23 * share for key, share in SLOW.items()}, "both": 0.2, "among": 0.1, "spot": 0.12, "pairs": 0.35,
+    }, batch=24),
 }  # fmt: skip
 
 
