@@ -17,7 +17,7 @@ from crabplus.train.adapters import prepare
 from crabplus.train.muon import Muon
 
 HERE = Path(__file__).parent
-SEED, STEPS, BATCH, RATE = 51, 5200, 16, 3e-3
+SEED, STEPS, BATCH, RATE = 51, 4000, 16, 3e-3
 MIXTURE = {
     "a2v": 4, "v2a": 4, "ks": 6, "ucf": 3, "meld": 3, "mer24": 1, "cremad": 1, "mafw": 2, "dfew": 1, "avqa": 11,
     "avqa_thu": 9, "ave": 4, "unav": 9, "avvp": 9, "arig": 8, "s4": 7, "ms3": 9, "ref_avs": 9, "avcap": 3,
