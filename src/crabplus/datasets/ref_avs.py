@@ -9,7 +9,7 @@ from crabplus.datasets.masks import find_thing, read_mask
 from crabplus.schema import Media, Object, ObjectsAnswer, Sample
 
 FRAMES = 10  # one each second, numbered from 0
-TODO = "TODO"  # split of rows that the authors left unfinished
+UNFINISHED = "TODO"  # the split that metadata.csv itself gives to 25 rows, which belong to no other
 NULL = "null"  # name of the thing where the expression refers to none
 
 
@@ -32,17 +32,17 @@ class RefAvs(Dataset):
 
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
         """Ten samples for each row of the split."""
-        path, todo, masks = self.find(root, "metadata.csv"), 0, _Masks(root)
+        path, unfinished, masks = self.find(root, "metadata.csv"), 0, _Masks(root)
         for number, (line, row) in enumerate(read_table(path, "uid", "split", "fid", "exp"), 1):
             said = row["split"]
-            if said != TODO and said not in self.splits:
+            if said != UNFINISHED and said not in self.splits:
                 raise DatasetError(f"{path}, line {line}: split is one of {', '.join(self.splits)}, not {said!r}")
-            todo += said == TODO
+            unfinished += said == UNFINISHED
             if said == split:
                 media, thing = _parts(row, path, line)
                 for second in range(FRAMES):
                     yield self._frame(split, f"{number}/{row['uid']}/{second}", row, media, thing, second, masks)
-        self.note(todo, f"rows of split {TODO} belong to no split")
+        self.note(unfinished, f"rows of split {UNFINISHED} belong to no split")
         if not masks.known:
             self.notes.append("gt_mask is not there: samples without an answer, but for rows that refer to nothing")
         else:
