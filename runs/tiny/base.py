@@ -2,9 +2,10 @@
 perception prompts; no task key is among them.
 
 The towers stay as stage 1 left them, but for the merger of the vision tower. Phase b draws more of what was slow to
-learn in a, and was ended before its time; c lets the learning rate fall.
+learn in a, and was ended before its time; c lets the learning rate fall. Then d teaches to find the words of one list
+in another, which comes within minutes from text and hardly at all from pictures with sound; e does it with media.
 
-Run: torchrun --nproc-per-node 2 runs/tiny/base.py a|b|c   (after towers.py and create.py runs/tiny/checkpoints/start)
+Run: torchrun --nproc-per-node 2 runs/tiny/base.py a   (then b to e; after towers.py and create.py checkpoints/start)
 """
 
 import sys
@@ -52,6 +53,10 @@ PHASES = {
     }),
     "b": Phase("base_a/final", 32, 2800, 2.5e-3, SLOW, stop=1600),
     "c": Phase("base_b/final", 33, 550, 1.3e-3, SLOW),
+    "d": Phase("base_c/final", 34, 400, 2.5e-3, {"pairs": 0.9, "repeat": 0.1}, batch=64),
+    "e": Phase("base_d/final", 35, 1200, 2e-3, {
+        **{key: 0.23 * share for key, share in SLOW.items()}, "both": 0.2, "among": 0.1, "spot": 0.12, "pairs": 0.35,
+    }, batch=24),
 }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Stage 5: the figures of the shipped model on 200 unseen clips of each key: results.json, with the answers beside it.
 
 Adapter on, adapter off, the best constant answer, and how much of the way from there to a perfect score was gone; on
-fewer clips the sound muted and the picture blanked, and a batch of 8 against one by one.
+fewer clips the sound muted and the picture blanked, and a batch of 8 against one by one. In two processes.
 
 Run: python runs/tiny/evaluate.py [samples]
 """
@@ -10,24 +10,28 @@ import json
 import lzma
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
+import torch
+from rich.progress import track
 
 from crabplus.api import CrabPlus
 from crabplus.data import WithSource
 from crabplus.evaluate import evaluate
 from crabplus.generate import predict
 from crabplus.models.source import Files
-from crabplus.report.table import score_table
-from crabplus.schema import Sample, to_json
+from crabplus.schema import Prediction, Sample, to_json
 from crabplus.tasks import get_task
 from crabplus.tidepool.build import build
 from crabplus.tidepool.keys import KEYS
 
 HERE = Path(__file__).parent
-SEED, FEW = 1000, 50
+SEED, FEW, PROCESSES = 1000, 50, 2
 
 
 class Muted(Files):
@@ -48,37 +52,53 @@ class Blanked(Files):
         return np.full_like(super().image(media, size), 128)
 
 
+CONDITIONS = {"on": Files, "off": Files, "muted": Muted, "blanked": Blanked}
+
+
+@cache
+def _model() -> CrabPlus:
+    torch.set_num_threads(1)
+    return CrabPlus.from_pretrained("tiny")
+
+
+def build_key(folder: str, key: str, count: int) -> list[Sample]:
+    return list(build(Path(folder), (key,), "test", count, SEED))
+
+
+def answers(folder: str, condition: str, samples: list[Sample], batch: int = 32) -> list[Prediction]:
+    """What the model says in a worker process, in the order of the samples."""
+    plus = _model()
+    source = WithSource(samples, CONDITIONS[condition](folder))
+    with plus.model.thinker.disable_adapter() if condition == "off" else nullcontext():
+        return list(predict(plus.model, source, plus.pack, batch))
+
+
 def main(count: int) -> None:
-    plus = CrabPlus.from_pretrained("tiny")
-    with tempfile.TemporaryDirectory() as folder:
-        asked = list(build(Path(folder), tuple(KEYS), "test", count, SEED))
-        few = [sample for sample in asked if int(sample.id.rsplit("-", 1)[1]) < FEW]
-
-        def answers(source, samples, batch=32):
-            return list(predict(plus.model, WithSource(samples, source), plus.pack, batch))
-
-        on = answers(Files(folder), asked)
-        eight, single = (answers(Files(folder), few[:: len(KEYS)], batch) for batch in (8, 1))
-        scores = {
-            "adapter_on": evaluate(asked, on),
-            "muted": evaluate(few, answers(Muted(folder), few)),
-            "blanked": evaluate(few, answers(Blanked(folder), few)),
-        }
-        with plus.model.thinker.disable_adapter():
-            scores["adapter_off"] = evaluate(asked, answers(Files(folder), asked))
-    table = score_table(scores["adapter_on"], scores["adapter_off"], title=f"{count} unseen clips a key")
-    Console(width=140).print(table)
-    same = [a.text == b.text for a, b in zip(eight, single, strict=True)]
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+        built = [pool.submit(build_key, folder, key, count) for key in KEYS]
+        samples = {key: future.result() for key, future in zip(KEYS, track(built, "building"), strict=True)}
+        jobs = {
+            (condition, key): pool.submit(answers, folder, condition, samples[key][: _asked(condition, count)])
+            for condition in CONDITIONS for key in KEYS
+        }  # fmt: skip
+        few = [samples[key][index] for index in range(min(FEW, count)) for key in KEYS][:FEW]
+        eight, single = (pool.submit(answers, folder, "on", few, batch) for batch in (8, 1))
+        said = {job: future.result() for job, future in zip(jobs, track(jobs.values(), "asking"), strict=True)}
+        same = [a.text == b.text for a, b in zip(eight.result(), single.result(), strict=True)]
     results = {
         "command": f"python runs/tiny/evaluate.py {count}", "data": "tidepool, level standard, split test",
         "seed": SEED, "n": count, "n_muted_and_blanked": min(FEW, count),
         "batch_equals_single": f"{sum(same)} of {len(same)}",
-        **{key: _row(key, scores, [sample for sample in asked if sample.task == key]) for key in KEYS},
+        **{key: _row(key, samples[key], {condition: said[condition, key] for condition in CONDITIONS}) for key in KEYS},
     }  # fmt: skip
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     with lzma.open(HERE / "predictions.jsonl.xz", "wt", encoding="utf-8") as file:
-        file.writelines(to_json(answer) + "\n" for answer in on)
+        file.writelines(to_json(answer) + "\n" for key in KEYS for answer in said["on", key])
     print("\n".join(markdown(results)))
+
+
+def _asked(condition: str, count: int) -> int:
+    return count if condition in ("on", "off") else min(FEW, count)
 
 
 def markdown(results: dict) -> list[str]:
@@ -95,11 +115,13 @@ def markdown(results: dict) -> list[str]:
     return rows
 
 
-def _row(key: str, scores: dict, asked: list[Sample]) -> dict:
-    on, task = scores["adapter_on"][key], get_task(key)
-    perfect = float(task.judge([(sample, sample.answer) for sample in asked])[task.metric])
+def _row(key: str, samples: list[Sample], said: dict[str, list[Prediction]]) -> dict:
+    scores = {name: evaluate(samples[: len(answers)], answers)[key] for name, answers in said.items()}
+    on, task = scores["on"], get_task(key)
+    perfect = float(task.judge([(sample, sample.answer) for sample in samples])[task.metric])
     return {
-        "metric": on.metric, **{name: round(score[key].score, 4) for name, score in scores.items()},
+        "metric": on.metric, "adapter_on": round(on.score, 4), "adapter_off": round(scores["off"].score, 4),
+        "muted": round(scores["muted"].score, 4), "blanked": round(scores["blanked"].score, 4),
         "constant": round(on.constant, 4), "perfect": round(perfect, 4), "ci95": [round(x, 4) for x in on.ci95],
         "way": round((on.score - on.constant) / (perfect - on.constant), 4), "unparsable": on.unparsable,
         "others": on.others,

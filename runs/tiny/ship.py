@@ -40,11 +40,11 @@ def ship_adapter(source: Path) -> None:
     (target / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-STAGES = {"base": (ship_base, "base_c/final"), "adapter": (ship_adapter, "adapter_3/final")}
+STAGES = {"base": (ship_base, "base_e/final"), "adapter": (ship_adapter, "adapter/final")}
 
 if __name__ == "__main__":
     ship, folder = STAGES[sys.argv[1]]
     ship(Path(sys.argv[2]) if len(sys.argv) > 2 else CHECKPOINTS / folder)
-    for log in CHECKPOINTS.glob(f"{sys.argv[1]}_*/log.jsonl"):
+    for log in CHECKPOINTS.glob(f"{sys.argv[1]}*/log.jsonl"):
         shutil.copy(log, HERE / "logs" / f"{log.parent.name}.jsonl")
     print(f"{sum(p.stat().st_size for p in ASSETS.rglob('*.safetensors')) / 1e6:.1f} MB of weights in assets/tiny")

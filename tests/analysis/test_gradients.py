@@ -175,6 +175,16 @@ def test_the_warm_up_is_the_run_itself(config: TrainConfig, monkeypatch: pytest.
     assert rates == pytest.approx([1e-3 * (1 - step / 8) for step in (1, 2)])  # linear, over the run's 8 steps
 
 
+def test_the_warm_up_has_the_optimizer_of_the_run(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    from crabplus.train.muon import Muon
+
+    stepped: list[int] = []
+    real = Muon.step
+    monkeypatch.setattr(Muon, "step", lambda self, *args, **more: (stepped.append(1), real(self, *args, **more))[1])
+    take(config.model_copy(update={"optimizer": "muon"}), warmup=2)
+    assert len(stepped) == 2
+
+
 @pytest.mark.parametrize(
     ("batches", "changes", "words"),
     [

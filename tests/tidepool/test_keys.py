@@ -77,7 +77,7 @@ def test_every_word_about_a_place_is_true_in_every_frame(asks, key):
                 seconds = made.scene.seconds
                 assert {third(thing.at(t, seconds)[0]) for t in np.linspace(0, seconds, 60)} == {third(thing.x)}
         told = {(t.kind, PLACES[third(t.x)]) for t in made.scene.visible}
-        found = re.findall(r"(\w+)(?: heard| is)? (on the left|in the middle|on the right)", made.reasoning)
+        found = re.findall(r"(\w+)(?: heard| found| is)? (on the left|in the middle|on the right)", made.reasoning)
         assert set(found) <= told
 
 
@@ -126,6 +126,22 @@ def test_expressions_mean_one_thing_or_nothing(asks):
         assert [thing.kind for thing in meant] == [thing.label for thing in made.answer.objects]
         null += not meant
     assert null / N == pytest.approx(0.3, abs=0.06)
+
+
+def test_what_is_looked_for_is_named_first_and_marked_where_it_is_listed(asks):
+    forms = Counter()
+    for made in asks["ref_avs"]:
+        name, _, rest = made.reasoning.partition("? ")
+        assert name in made.question.split()
+        listed, _, conclusion = rest.rpartition(" It is ")
+        marks = [f"{t.colour} {t.kind}" for t in made.scene.visible if f"{t.colour} {t.kind} found" in listed]
+        by_sound = name in ("heard", "silent")
+        assert marks == [f"{t.colour} {t.kind}" for t in made.scene.visible if _fits(made.question, t) and not by_sound]
+        assert ("I hear" in listed) == by_sound
+        assert listed.count(" heard ") == (len(made.scene.sources) if by_sound else 0)
+        assert made.answer.objects[0].label in conclusion if made.answer.present else conclusion == "not seen."
+        forms[by_sound, made.answer.present] += 1
+    assert len(forms) == 4
 
 
 def _fits(question, thing):

@@ -162,6 +162,31 @@ def test_scores_while_training_choose_the_best_checkpoint(clips: Path, tmp_path:
     assert len((tmp_path / "evaluations" / "step-2.jsonl").read_text(encoding="utf-8").splitlines()) == 6
 
 
+def test_of_a_run_without_adapter_the_best_checkpoint_is_kept_too(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crabplus.train.trainer import MixtureTrainer
+
+    real = MixtureTrainer.evaluate
+
+    def first_is_best(self: Any, *args: Any, **more: Any) -> dict[str, float]:
+        return {**real(self, *args, **more), "eval_mean_relative": -float(self.state.global_step)}
+
+    monkeypatch.setattr(MixtureTrainer, "evaluate", first_is_best)
+    config = settings(
+        tmp_path, clips, adapter={"kind": "none"}, trained=("language", "vision-merger"),
+        evaluation={"split": "val", "samples": 2, "every": 2, "batch_size": 6},
+        arguments={"max_steps": 4, "save_steps": 2},
+    )  # fmt: skip
+    run(config)
+    first, last, final = (
+        load_file(tmp_path / folder / "model.safetensors")
+        for folder in ("checkpoints/checkpoint-2", "checkpoints/checkpoint-4", "final")
+    )
+    assert all(np.array_equal(first[name], final[name]) for name in final)
+    assert any(not np.array_equal(last[name], final[name]) for name in final)
+
+
 def test_a_run_that_has_ended_is_not_run_again(whole: Path, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crabplus.train.load_model", None)
     assert train(check(settings(whole, clips), quiet)) == whole / "final"

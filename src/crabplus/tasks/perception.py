@@ -9,6 +9,7 @@ from crabplus.tasks.packs import Pack
 from crabplus.tasks.tags import number, to_units
 
 _HEARD = re.compile(r"([a-z][a-z ]*?) from (\d+(?:\.\d+)?) to (\d+(?:\.\d+)?)")
+_SPOTTED = re.compile(r"([a-z][a-z ]*?) (\d+)\D+(\d+)\D+(\d+)\D+(\d+)")
 _SEEN = re.compile(r"([a-z][a-z ]*?) at (\d+) (\d+) (\d+) (\d+)")
 
 
@@ -45,6 +46,22 @@ class Perception(Task):
         return [sample.answer for sample in samples if sample.answer is not None]
 
 
+class Spot(Perception):
+    """A box with the two signs that the question wants between its numbers: ``frog 3/ 14 to 10/ 21``."""
+
+    def write(self, answer: Answer, sample: Sample, pack: Pack) -> str:
+        assert isinstance(answer, ObjectsAnswer)
+        (thing,) = answer.objects
+        assert thing.box is not None
+        x1, y1, x2, y2 = to_units(thing.box, pack.canvas)
+        inner, outer = sample.meta["signs"]
+        return f"{thing.label} {x1}{inner} {y1} {outer} {x2}{inner} {y2}"
+
+    def find(self, text: str, sample: Sample | None, pack: Pack) -> Answer | str:
+        things = [thing for match in _SPOTTED.findall(text) if (thing := _thing(match, pack))]
+        return ObjectsAnswer(tuple(things)) if things else "no box"
+
+
 def _seen(thing: Object, pack: Pack) -> str:
     assert thing.box is not None
     return f"{thing.label} at {' '.join(map(str, to_units(thing.box, pack.canvas)))}"
@@ -58,5 +75,8 @@ def _thing(match: tuple[str, ...], pack: Pack) -> Object | None:
     return None
 
 
-KEYS = ("hear", "start", "look", "find", "watch", "trace", "roll", "features", "voice", "films", "sounds", "repeat")
-PERCEPTION: dict[str, Task] = {key: Perception(key) for key in KEYS}
+KEYS = (
+    "hear", "start", "look", "find", "watch", "trace", "roll", "features", "voice", "films", "sounds", "repeat",
+    "both", "among", "pairs",
+)  # fmt: skip
+PERCEPTION: dict[str, Task] = {**{key: Perception(key) for key in KEYS}, "spot": Spot("spot")}

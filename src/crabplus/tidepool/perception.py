@@ -1,16 +1,17 @@
 """Questions for the base, in wordings and forms of answers that no task key uses.
 
-Name what sounds and when, list what is seen and where, tell a face, a voice or a movement by its features.
+Name what sounds and when, list what is seen and where, tell a face, a voice or a movement by its features, and find in
+one list what another has named.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from crabplus.schema import Event, EventsAnswer, ObjectsAnswer, TextAnswer
 from crabplus.tidepool.ask import Ask, object_of
-from crabplus.tidepool.looks import KINDS, TEXTURES
+from crabplus.tidepool.looks import COLOURS, KINDS, TEXTURES
 from crabplus.tidepool.scenes import (
     any_face,
     coming_and_going,
@@ -27,6 +28,7 @@ from crabplus.tidepool.world import SECONDS, Scene, Thing
 Rng = np.random.Generator
 SOUND, FRAME, FILM, PAIR = ("sound",), ("frame",), ("film",), ("frame", "sound")
 CLIP = ("clip",)
+INNER, OUTER = ("/", ";", ":", "-"), ("to", "and", "at", "on")
 
 
 def _scene(rng: Rng) -> Scene:
@@ -67,6 +69,44 @@ def find(rng: Rng) -> Ask:
     answer = ObjectsAnswer((object_of(scene, thing, time),))
     name = f"the {thing.kind}" if rng.random() < 0.7 else f"what is {thing.colour}"
     return Ask(scene, _shown(rng, FRAME, PAIR), answer, name, time=time)
+
+
+def spot(rng: Rng) -> Ask:
+    """The same with signs between the numbers: a number then has to be known by its place, not by what precedes it."""
+    asked = find(rng)
+    inner, outer = (str(rng.choice(signs)) for signs in (INNER, OUTER))
+    return replace(asked, question=f"{inner} {outer} of {asked.question}", meta={"signs": [inner, outer]})
+
+
+def both(rng: Rng) -> Ask:
+    """What sounds, and everything in sight; ``there`` is said behind what has sounded."""
+    scene = make_scene(rng, sources=int(rng.integers(0, 3)), unseen=bool(rng.random() < 0.5), shortest=3)
+    names = [thing.kind for thing in scene.sounding]
+    text = f"{', '.join(names)}: {_marked(names, [(t.colour, t.kind) for t in scene.visible])}"
+    return Ask(scene, CLIP if rng.random() < 0.5 else PAIR, TextAnswer(text), time=float(rng.uniform(0, SECONDS)))
+
+
+def among(rng: Rng) -> Ask:
+    """Everything in sight, or all that sounds; ``there`` is said behind what the question names."""
+    scene = make_scene(rng, sources=int(rng.choice([1, 2])))
+    by_ear = bool(rng.random() < 0.2)
+    things = [("" if by_ear else t.colour, t.kind) for t in (scene.sounding if by_ear else scene.visible)]
+    name = _name_in(rng, things)
+    text = f"{name}: {_marked([name], things)}"
+    return Ask(scene, (SOUND if by_ear else FRAME) if rng.random() < 0.5 else CLIP, TextAnswer(text), name,
+               time=float(rng.uniform(0, SECONDS)))  # fmt: skip
+
+
+def pairs(rng: Rng) -> Ask:
+    """The same in words alone: two lists, and ``there`` behind what both have."""
+    kinds, colours = ([str(word) for word in rng.permutation(words)] for words in (KINDS, tuple(COLOURS)))
+    things = [(colours[n] if rng.random() < 0.9 else "", kinds[n]) for n in range(int(rng.integers(1, 5)))]
+    names = [_name_in(rng, things)]
+    if rng.random() < 0.4:
+        names.append(str(rng.choice([kind for kind in KINDS if kind not in names])))
+    told = ", ".join(f"{colour} {kind}".strip() for colour, kind in things)
+    return Ask(make_scene(rng), (), TextAnswer(f"{', '.join(names)}: {_marked(names, things)}"),
+               f"{', '.join(names)} / {told}")  # fmt: skip
 
 
 def watch(rng: Rng) -> Ask:
@@ -130,7 +170,8 @@ def sounds(rng: Rng) -> Ask:
 
 PERCEPTION: dict[str, Callable[[Rng], Ask]] = {
     "hear": hear, "start": start, "look": look, "find": find, "watch": watch, "trace": trace, "roll": roll,
-    "features": features, "voice": voice, "films": films, "sounds": sounds,
+    "features": features, "voice": voice, "films": films, "sounds": sounds, "spot": spot, "both": both,
+    "among": among, "pairs": pairs,
 }  # fmt: skip
 
 
@@ -163,6 +204,20 @@ def _swapped(rng: Rng, things: tuple[Thing, ...]) -> tuple[Thing, ...]:
     index = int(rng.choice([n for n, thing in enumerate(things) if thing.visible]))
     free = [kind for kind in KINDS if kind not in {thing.kind for thing in things}]
     return (*things[:index], replace(things[index], kind=str(rng.choice(free))), *things[index + 1 :])
+
+
+def _marked(names: Sequence[str], things: Sequence[tuple[str, str]]) -> str:
+    """Colour and kind of each, with ``there`` behind those of which ``names`` has one."""
+    told = [f"{c} {kind}{' there' if {c, kind} & set(names) else ''}".strip() for c, kind in things]
+    return ", ".join(told) or "nothing"
+
+
+def _name_in(rng: Rng, things: Sequence[tuple[str, str]]) -> str:
+    """A kind or a colour, in 70 % that of one of the things."""
+    kinds, colours = ({words[n] for words in things if words[n]} for n in (1, 0))
+    all_words, here = (KINDS, kinds) if not colours or rng.random() < 0.7 else (tuple(COLOURS), colours)
+    there = rng.random() < 0.7
+    return str(rng.choice([word for word in all_words if (word in here) == there]))
 
 
 def _name(thing: Thing) -> str:

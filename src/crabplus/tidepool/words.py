@@ -43,9 +43,20 @@ def heard_when(scene: Scene) -> str:
     return f"I hear {listing([f'the {thing.kind} {when(thing)}' for thing in scene.sounding])}."
 
 
+def heard_long(scene: Scene) -> str:
+    """What sounds, when, and for how many seconds."""
+    told = [f"the {thing.kind} {when(thing)} for {length(thing)}" for thing in scene.sounding]
+    return f"I hear {listing(told)}."
+
+
 def when(thing: Thing) -> str:
     """``from 2 to 5 and from 7 to 9``."""
     return listing([f"from {start} to {end}" for start, end in thing.sounds])
+
+
+def length(thing: Thing) -> int:
+    """For how many seconds it sounds."""
+    return sum(end - start for start, end in thing.sounds)
 
 
 def seen(scene: Scene) -> str:
@@ -56,7 +67,27 @@ def seen(scene: Scene) -> str:
 def described(thing: Thing) -> str:
     """Colour, kind, whether it is heard, and place; its path, if it has a way of its own."""
     path = f" {PATHS[thing.way]}" if thing.way else ""
-    return f"a {thing.colour} {thing.kind}{' heard' if thing.sounds else ''} {place(thing)}{path}"
+    return f"{named(thing)}{' heard' if thing.sounds else ''} {place(thing)}{path}"
+
+
+def named(thing: Thing) -> str:
+    """``a blue frog``."""
+    return f"a {thing.colour} {thing.kind}"
+
+
+def search(scene: Scene, name: str, thing: Thing | None) -> str:
+    """What is visible, where a name is looked for and ``thing`` bears it.
+
+    The bare name comes first, so that it stands nearer to the list than the question does; and a list has one kind of
+    mark, here that of what is found, right behind the word that tells.
+    """
+    told = [found(other) if other is thing else f"{named(other)} {place(other)}" for other in scene.visible]
+    return f"{name}? I see {listing(told)}."
+
+
+def found(thing: Thing) -> str:
+    """How what was looked for is described."""
+    return f"{named(thing)} found {place(thing)}"
 
 
 def features(thing: Thing) -> str:

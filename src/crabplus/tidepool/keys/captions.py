@@ -5,7 +5,7 @@ import numpy as np
 from crabplus.schema import TextAnswer
 from crabplus.tidepool.ask import Ask
 from crabplus.tidepool.scenes import make_scene
-from crabplus.tidepool.words import article, described, heard, listing, place, seen
+from crabplus.tidepool.words import article, described, heard, listing, named, place, seen
 
 
 def avcap(rng: np.random.Generator) -> Ask:
@@ -14,7 +14,7 @@ def avcap(rng: np.random.Generator) -> Ask:
     sources = [thing for thing in scene.visible if thing.sounds]
     silent = [thing for thing in scene.visible if not thing.sounds]
     hidden = [thing for thing in scene.sounding if not thing.visible]
-    loud = listing([f"a {thing.colour} {thing.kind} {place(thing)}" for thing in sources])
+    loud = listing([f"{named(thing)} {place(thing)}" for thing in sources])
     quiet = listing([described(thing) for thing in silent])
     verbs = ("makes" if len(sources) == 1 else "make"), ("keeps" if len(silent) == 1 else "keep")
     caption = f"{loud} {verbs[0]} the sound while {quiet} {verbs[1]} silent."

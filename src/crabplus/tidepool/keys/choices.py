@@ -11,7 +11,7 @@ from crabplus.schema import ChoiceAnswer
 from crabplus.tidepool import looks
 from crabplus.tidepool.ask import Ask
 from crabplus.tidepool.scenes import make_scene
-from crabplus.tidepool.words import explain, heard_when, place, seen, third
+from crabplus.tidepool.words import explain, found, heard_when, listing, search, third, when
 from crabplus.tidepool.world import Scene
 
 Rng = np.random.Generator
@@ -61,9 +61,10 @@ def _where(rng: Rng) -> Told:
     there = bool(rng.random() < 0.75)
     kind = thing.kind if there else str(rng.choice(absent))
     right = third(thing.x) if there else "out of sight"
-    found = f"The {kind} is {place(thing) if there else 'not seen'}."
+    meant = thing if there else None
+    told = f"{search(scene, kind, meant)} It is {found(thing) if there else 'not seen'}."
     answers = ("left", "middle", "right", "out of sight")
-    return scene, f"Where is the {kind}?", answers, right, f"{seen(scene)} {found}"
+    return scene, f"Where is the {kind}?", answers, right, told
 
 
 def _before_next(rng: Rng) -> Told:
@@ -73,7 +74,7 @@ def _before_next(rng: Rng) -> Told:
         return _before_next(rng)
     word, right = ("first", first) if rng.random() < 0.5 else ("last", second)
     wrong = [thing.kind for thing in scene.things if thing is not right]
-    told = f"{heard_when(scene)} The {right.kind} begins {word}."
+    told = f"{word}? {heard_when(scene)} The {right.kind} begins {word}."
     return scene, f"Which thing begins {word}?", _four(rng, right.kind, wrong), right.kind, told
 
 
@@ -88,7 +89,8 @@ def _when(rng: Rng) -> Told:
         if drawn not in (*heard, *wrong):
             wrong.append(drawn)
     answers = [f"at {n}" for n in (start, *wrong)]
-    told = f"{heard_when(scene)} The {thing.kind} begins at {start}."
+    marked = [f"the {other.kind}{' found' if other is thing else ''} {when(other)}" for other in scene.sounding]
+    told = f"{thing.kind}? I hear {listing(marked)}. The {thing.kind} begins at {start}."
     return scene, f"When does the {thing.kind} begin?", answers, answers[0], told
 
 

@@ -12,7 +12,7 @@ from crabplus.tasks.matching import WORDS
 from crabplus.tidepool import looks
 from crabplus.tidepool.ask import Ask
 from crabplus.tidepool.scenes import make_scene
-from crabplus.tidepool.words import heard, listing
+from crabplus.tidepool.words import heard, listing, named
 from crabplus.tidepool.world import Scene
 
 _NTH = ("first", "second")
@@ -27,7 +27,7 @@ def a2v(rng: np.random.Generator) -> Ask:
     other = _with_kind(scene, source.kind, str(rng.choice(free))) if hard else _without(rng, source.kind)
     right = int(rng.integers(2))
     films = (scene, other) if right == 0 else (other, scene)
-    shown = [f"The {nth} shows {_cast(film)}." for nth, film in zip(_NTH, films, strict=True)]
+    shown = [f"The {nth} shows {_cast(film, source.kind)}." for nth, film in zip(_NTH, films, strict=True)]
     reasoning = f"{heard(scene)} {' '.join(shown)} The {source.kind} is in the {_NTH[right]}."
     order = ("film", "film2") if right == 0 else ("film2", "film")
     return Ask(scene, ("sound", *order), ChoiceAnswer(right), None, reasoning, options=WORDS, other=other)
@@ -43,7 +43,8 @@ def v2a(rng: np.random.Generator) -> Ask:
     other = _with_kind(scene, source.kind, kind) if rng.random() < 0.5 else _only(make_scene(rng, unseen=False), kind)
     right = int(rng.integers(2))
     names = (source.kind, kind) if right == 0 else (kind, source.kind)
-    told = [f"The {nth} sound is the {name}." for nth, name in zip(_NTH, names, strict=True)]
+    kinds = [f"{name} {'seen' if name == source.kind else 'not seen'}" for name in names]
+    told = [f"The {nth} sound is the {name}." for nth, name in zip(_NTH, kinds, strict=True)]
     reasoning = f"I see {_cast(scene)}. {' '.join(told)} The {source.kind} is the {_NTH[right]}."
     order = ("sound", "sound2") if right == 0 else ("sound2", "sound")
     return Ask(scene, ("film", *order), ChoiceAnswer(right), None, reasoning, options=WORDS, other=other)
@@ -52,9 +53,9 @@ def v2a(rng: np.random.Generator) -> Ask:
 MATCHING = {"a2v": a2v, "v2a": v2a}
 
 
-def _cast(scene: Scene) -> str:
-    """Who is in a film, from left to right."""
-    return listing([f"a {thing.colour} {thing.kind}" for thing in scene.visible])
+def _cast(scene: Scene, heard: str | None = None) -> str:
+    """Who is in a film, from left to right; of what kind something is ``heard``, it is called so."""
+    return listing([f"{named(thing)}{' heard' if thing.kind == heard else ''}" for thing in scene.visible])
 
 
 def _with_kind(scene: Scene, kind: str, other: str) -> Scene:

@@ -6,7 +6,7 @@ from crabplus.schema import ObjectsAnswer
 from crabplus.tidepool import looks
 from crabplus.tidepool.ask import Ask, object_of
 from crabplus.tidepool.scenes import make_scene
-from crabplus.tidepool.words import described, explain, heard, listing, place, seen
+from crabplus.tidepool.words import described, explain, found, heard, listing, place, search, seen
 from crabplus.tidepool.world import SECONDS, Scene, Thing
 
 Rng = np.random.Generator
@@ -34,9 +34,9 @@ def ms3(rng: Rng) -> Ask:
     """Two sources, or one, or none, with boxes, points and masks."""
     scene = make_scene(rng, sources=int(rng.choice([0, 1, 2], p=[0.1, 0.3, 0.6])))
     sources = [thing for thing in scene.visible if thing.sounds]
-    found = listing([described(thing) for thing in sources]) if sources else "not seen"
+    told = listing([described(thing) for thing in sources]) if sources else "not seen"
     verb = "The sources are" if len(sources) > 1 else "The source is"
-    return _masked(scene, sources, _any_time(rng), f"{heard(scene)} {seen(scene)} {verb} {found}.")
+    return _masked(scene, sources, _any_time(rng), f"{heard(scene)} {seen(scene)} {verb} {told}.")
 
 
 def ref_avs(rng: Rng) -> Ask:
@@ -46,14 +46,26 @@ def ref_avs(rng: Rng) -> Ask:
     while means is None:
         scene = make_scene(rng, sources=int(rng.choice([0, 1, 2], p=[0.15, 0.5, 0.35])))
         means = expression(rng, scene)
-    question, thing = means
-    found = f"It is {described(thing)}." if thing else "There is no such thing."
+    question, name, thing = means
     meta = {"category": "seen" if thing else "null"}
-    reasoning = f"{heard(scene)} {seen(scene)} {found}"
+    reasoning = _looked_for(scene, name, thing)
     return _masked(scene, [thing] if thing else [], _any_time(rng), reasoning, question, meta)
 
 
 PLACED = {"arig": arig, "s4": s4, "ms3": ms3, "ref_avs": ref_avs}
+
+
+BY_SOUND = ("heard", "silent")
+"""Names by which expressions mean something for its sound."""
+
+
+def _looked_for(scene: Scene, name: str, thing: Thing | None) -> str:
+    """The reasoning about an expression; only what is meant for its sound has to be heard for it."""
+    if name in BY_SOUND:
+        told, is_meant = f"{name}? {heard(scene)} {seen(scene)}", described
+    else:
+        told, is_meant = search(scene, name, thing), found
+    return f"{told} It is {is_meant(thing) if thing else 'not seen'}."
 
 
 def _while_it_sounds(rng: Rng, thing: Thing) -> float:
@@ -72,28 +84,30 @@ def _masked(scene: Scene, things: list[Thing], time: float, reasoning: str, ques
     return Ask(scene, SHOWN, answer, question, reasoning, time, marked=marked, meta=meta or {})
 
 
-def _meant(rng: Rng, scene: Scene) -> tuple[str, Thing] | None:
-    """An expression that means just one visible thing; None where the drawn form has none."""
+def _meant(rng: Rng, scene: Scene) -> tuple[str, str, Thing] | None:
+    """An expression that means just one visible thing, with its telling word; None where the drawn form has none."""
     thing = scene.visible[int(rng.integers(len(scene.visible)))]
     silent = [other for other in scene.visible if not other.sounds and place(other) == place(thing)]
     form = str(rng.choice(["kind", "colour", "heard", "silent"]))
     if form == "kind":
-        return f"the {thing.kind}", thing
+        return f"the {thing.kind}", thing.kind, thing
     if form == "colour":
-        return f"the {thing.colour} thing", thing
+        return f"the {thing.colour} thing", thing.colour, thing
     if form == "heard":
-        return ("the thing that is heard", scene.sources[0]) if len(scene.sources) == 1 else None
-    return (f"the silent thing {place(thing)}", thing) if silent == [thing] else None
+        return ("the thing that is heard", "heard", scene.sources[0]) if len(scene.sources) == 1 else None
+    return (f"the silent thing {place(thing)}", "silent", thing) if silent == [thing] else None
 
 
-def _meaningless(rng: Rng, scene: Scene) -> tuple[str, None] | None:
-    """An expression that means nothing in the picture."""
+def _meaningless(rng: Rng, scene: Scene) -> tuple[str, str, None] | None:
+    """An expression that means nothing in the picture, with its telling word."""
     form = str(rng.choice(["kind", "colour", "heard"]))
     if form == "kind":  # half of these are heard, and not seen
         hidden = [thing.kind for thing in scene.sounding if not thing.visible]
         free = [kind for kind in looks.KINDS if kind not in {thing.kind for thing in scene.visible}]
-        return f"the {str(rng.choice(hidden if hidden and rng.random() < 0.5 else free))}", None
+        kind = str(rng.choice(hidden if hidden and rng.random() < 0.5 else free))
+        return f"the {kind}", kind, None
     if form == "colour":
         free = [colour for colour in looks.COLOURS if colour not in {thing.colour for thing in scene.visible}]
-        return f"the {str(rng.choice(free))} thing", None
-    return None if scene.sources else ("the thing that is heard", None)
+        colour = str(rng.choice(free))
+        return f"the {colour} thing", colour, None
+    return None if scene.sources else ("the thing that is heard", "heard", None)

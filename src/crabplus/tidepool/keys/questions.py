@@ -7,7 +7,18 @@ import numpy as np
 from crabplus.schema import TextAnswer
 from crabplus.tidepool.ask import Ask
 from crabplus.tidepool.scenes import make_scene
-from crabplus.tidepool.words import NUMBERS, explain, heard, heard_when, place, seen, third
+from crabplus.tidepool.words import (
+    NUMBERS,
+    explain,
+    found,
+    heard,
+    heard_long,
+    heard_when,
+    length,
+    search,
+    seen,
+    third,
+)
 from crabplus.tidepool.world import Scene, Thing
 
 Rng = np.random.Generator
@@ -32,11 +43,11 @@ def _longer(rng: Rng) -> Told:
     """Two things of which one sounds longer by at least two seconds, seen or not."""
     scene = make_scene(rng, sources=1, unseen=True, shortest=2)
     one, two = (scene.sounding[int(n)] for n in rng.permutation(2))
-    if abs(_length(one) - _length(two)) < 2:
+    if abs(length(one) - length(two)) < 2:
         return _longer(rng)
-    said = "yes" if _length(one) > _length(two) else "no"
+    said = "yes" if length(one) > length(two) else "no"
     question = f"Does the {one.kind} sound longer than the {two.kind}?"
-    return scene, question, said, f"{heard_when(scene)} {_lengths(one, two)}"
+    return scene, question, said, f"{one.kind}, {two.kind}? {heard_long(scene)} {_lengths(one, two)}"
 
 
 def _how_many_seen(rng: Rng) -> Told:
@@ -48,7 +59,8 @@ def _how_many_seen(rng: Rng) -> Told:
 def _where_is(rng: Rng) -> Told:
     scene = make_scene(rng)
     thing = scene.visible[int(rng.integers(len(scene.visible)))]
-    return scene, f"Where is the {thing.kind}?", third(thing.x), f"{seen(scene)} The {thing.kind} is {place(thing)}."
+    told = f"{search(scene, thing.kind, thing)} It is {found(thing)}."
+    return scene, f"Where is the {thing.kind}?", third(thing.x), told
 
 
 def _source_in_sight(rng: Rng) -> Told:
@@ -76,11 +88,11 @@ def _left_or_right(rng: Rng) -> Told:
     scene = make_scene(rng, sources=2, unseen=False, shortest=3)
     left, right = sorted(scene.sources, key=lambda thing: thing.x)
     apart = third(left.x) == "left" and third(right.x) == "right"
-    if not apart or abs(_length(left) - _length(right)) < 2:
+    if not apart or abs(length(left) - length(right)) < 2:
         return _left_or_right(rng)
-    said = "yes" if _length(left) > _length(right) else "no"
+    said = "yes" if length(left) > length(right) else "no"
     question = "Does what sounds on the left last longer than what sounds on the right?"
-    return scene, question, said, f"{heard_when(scene)} {seen(scene)} {_lengths(left, right)}"
+    return scene, question, said, f"{heard_long(scene)} {seen(scene)} {_lengths(left, right)}"
 
 
 def _first_in_sight(rng: Rng) -> Told:
@@ -102,9 +114,5 @@ CELLS: dict[tuple[str, str], Callable[[Rng], Told]] = {
 QUESTIONS = {"avqa": avqa}
 
 
-def _length(thing: Thing) -> int:
-    return sum(end - start for start, end in thing.sounds)
-
-
 def _lengths(one: Thing, two: Thing) -> str:
-    return f"The {one.kind} lasts {_length(one)} and the {two.kind} {_length(two)}."
+    return f"The {one.kind} lasts {length(one)} and the {two.kind} {length(two)}."
