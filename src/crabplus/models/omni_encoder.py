@@ -26,7 +26,8 @@ class OmniEncoder(ABC):
     """From messages to tensors: what needs the processor and no weights. It travels by pickle to other processes.
 
     Attributes:
-        PROCESSOR: class of its processor; processor: of transformers; size: pixels (width, height) to which pictures are brought.
+        PROCESSOR: class of its processor; processor: of transformers.
+        size: pixels (width, height) to which pictures are brought.
     """
 
     PROCESSOR: type[Any]
