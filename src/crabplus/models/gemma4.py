@@ -1,8 +1,8 @@
 """Gemma 4: pictures, sound and text in one decoder.
 
 Chosen among transformers' own models that see and hear for its upkeep: processors for pictures, films and sound are
-kept beside it, and it comes in many sizes, of which those with an audio tower hear. A film is shown picture by picture, each behind its time as ``mm:ss``. The thinkers of this family are whole models of
-transformers; they are called thinkers here as everywhere.
+kept beside it, and it comes in many sizes, of which those with an audio tower hear. A film is shown picture by picture,
+each behind its time as ``mm:ss``. The models of this family are called thinkers here, as everywhere.
 """
 
 from collections.abc import Sequence
@@ -109,7 +109,7 @@ class Gemma4Encoder(OmniEncoder):
 
     def _hear(self, wave: NDArray[np.float32], part: Part) -> Encoded:
         extractor = self.processor.feature_extractor
-        made = extractor(wave, padding=False, truncation=False, pad_to_multiple_of=None, return_tensors="np")
+        made = extractor([wave], padding=False, truncation=False, pad_to_multiple_of=None, return_tensors="np")
         feature, mask = made["input_features"][0], made["input_features_mask"][0]
         if mask.sum() < 4:
             path = part.media.path if part.media else "sound"
