@@ -44,8 +44,9 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/crabplus demo --out demo $(DEMO_ARGS)
 
+# two files at a time, so that fixtures of a file are made once
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow" $(TEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(TEST_ARGS)
 
 # pytest's exit status 5 says that no test was selected
 test-slow: $(READY) chromium

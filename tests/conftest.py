@@ -1,4 +1,4 @@
-"""Settings for every test: no network, two threads. They are in the environment before anything imports torch."""
+"""Settings for every test: no network, few threads. They are in the environment before anything imports torch."""
 
 import os
 import shutil
@@ -12,8 +12,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-os.environ.setdefault("OMP_NUM_THREADS", "2")
-os.environ.setdefault("MKL_NUM_THREADS", "2")
+# one thread where `make test` works on two tests at a time
+threads = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
+os.environ.setdefault("OMP_NUM_THREADS", threads)
+os.environ.setdefault("MKL_NUM_THREADS", threads)
 
 # No time limit per example: the machine may be busy.
 settings.register_profile("no deadline", deadline=None)
