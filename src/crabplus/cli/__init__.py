@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from crabplus import __version__
-from crabplus.cli import data, model, own, predict, routing, segment, training, transfer, ui
+from crabplus.cli import data, model, own, packs, predict, routing, segment, training, transfer, ui
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -21,6 +21,7 @@ for _command in (
     app.command()(_command)
 app.add_typer(data.build_app, name="build")
 app.add_typer(data.ls_app, name="ls")
+app.add_typer(packs.packs_app, name="packs")
 app.add_typer(transfer.transfer_app, name="transfer")
 
 
