@@ -199,9 +199,9 @@ class Omni(OmniEncoder):
             if module.training:
                 pictures = any(kwargs.get(name) is not None for name in ("pixel_values", "pixel_values_videos"))
                 if not pictures and _trained(module.visual):
-                    output.last_hidden_state = output.last_hidden_state + 0.0 * _blank_picture(module.visual).sum()
+                    output.last_hidden_state = output.last_hidden_state + 0.0 * _blank_picture(module.visual)
                 if kwargs.get("input_features") is None and _trained(module.audio_tower):
-                    output.last_hidden_state = output.last_hidden_state + 0.0 * _blank_sound(module).sum()
+                    output.last_hidden_state = output.last_hidden_state + 0.0 * _blank_sound(module)
             return output
 
         self.base.model.register_forward_hook(blank, with_kwargs=True)
@@ -212,18 +212,19 @@ def _trained(tower: Any) -> bool:
 
 
 def _blank_picture(tower: Any) -> torch.Tensor:
-    """What the vision tower makes of the smallest picture, all zeros."""
+    """All that the vision tower makes of the smallest picture, all zeros, as one sum."""
     config, like = tower.config, next(tower.parameters())
     side = config.spatial_merge_size
     width = config.in_channels * config.temporal_patch_size * config.patch_size**2
     pixels = torch.zeros(side * side, width, dtype=tower.dtype, device=like.device)
-    return tower(pixels, grid_thw=torch.tensor([[1, side, side]], device=like.device)).pooler_output
+    made = tower(pixels, grid_thw=torch.tensor([[1, side, side]], device=like.device))
+    return sum((rows.sum() for rows in getattr(made, "deepstack_features", ())), made.pooler_output.sum())
 
 
 def _blank_sound(model: Any) -> torch.Tensor:
-    """What the audio tower makes of the shortest sound, all zeros."""
+    """What the audio tower makes of the shortest sound, all zeros, as one sum."""
     tower = model.audio_tower
     like = next(tower.parameters())
     feature = torch.zeros(1, tower.config.num_mel_bins, 8, dtype=tower.dtype, device=like.device)
     mask = torch.ones(1, 8, dtype=torch.long, device=like.device)
-    return model.get_audio_features(feature, mask, return_dict=True).last_hidden_state
+    return model.get_audio_features(feature, mask, return_dict=True).last_hidden_state.sum()

@@ -1,0 +1,101 @@
+"""Tiny random models of every family, in transformers' own classes, saved as a published one is."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from transformers import (
+    GenerationConfig,
+    Qwen2_5OmniProcessor,
+    Qwen2_5OmniThinkerConfig,
+    Qwen2_5OmniThinkerForConditionalGeneration,
+    Qwen2VLImageProcessor,
+    Qwen2VLVideoProcessor,
+    Qwen3OmniMoeProcessor,
+    Qwen3OmniMoeThinkerConfig,
+    Qwen3OmniMoeThinkerForConditionalGeneration,
+    WhisperFeatureExtractor,
+)
+
+from crabplus.models import resolve
+
+SIDE = 56
+SIZE = (SIDE, SIDE)
+
+
+def qwen2_5_omni(folder: Path) -> Path:
+    tokenizer = Qwen2_5OmniProcessor.from_pretrained(resolve("tiny")).tokenizer
+    config = Qwen2_5OmniThinkerConfig(
+        vision_config=dict(
+            depth=2, hidden_size=32, intermediate_size=48, num_heads=2, patch_size=14, spatial_merge_size=2,
+            temporal_patch_size=2, window_size=SIDE, fullatt_block_indexes=[0, 1], out_hidden_size=48,
+        ),
+        audio_config=dict(
+            num_mel_bins=32, encoder_layers=2, encoder_attention_heads=2, encoder_ffn_dim=48, d_model=32, n_window=50,
+            max_source_positions=200, output_dim=48,
+        ),
+        text_config=dict(
+            vocab_size=len(tokenizer), hidden_size=48, intermediate_size=64, num_hidden_layers=2, num_attention_heads=3,
+            num_key_value_heads=1, max_position_embeddings=2048, tie_word_embeddings=False,
+            rope_parameters=dict(rope_type="default", rope_theta=1e4, mrope_section=[4, 2, 2]),
+        ),
+        tie_word_embeddings=False, **_ids(tokenizer),
+    )  # fmt: skip
+    extractor = WhisperFeatureExtractor(feature_size=32, sampling_rate=16000, hop_length=160)
+    thinker = Qwen2_5OmniThinkerForConditionalGeneration(config)
+    return _saved(folder, thinker, Qwen2_5OmniProcessor, tokenizer, extractor, patch=14)
+
+
+def qwen3_omni_moe(folder: Path) -> Path:
+    tokenizer = Qwen2_5OmniProcessor.from_pretrained(resolve("tiny")).tokenizer
+    config = Qwen3OmniMoeThinkerConfig(
+        vision_config=dict(
+            depth=3, hidden_size=32, intermediate_size=48, num_heads=2, patch_size=14, spatial_merge_size=2,
+            temporal_patch_size=2, out_hidden_size=48, num_position_embeddings=16, deepstack_visual_indexes=[0, 1],
+        ),
+        audio_config=dict(
+            num_mel_bins=32, encoder_layers=2, encoder_attention_heads=2, encoder_ffn_dim=48, d_model=32, n_window=50,
+            max_source_positions=200, output_dim=48, n_window_infer=400, downsample_hidden_size=8,
+        ),
+        text_config=dict(
+            vocab_size=len(tokenizer), hidden_size=48, num_hidden_layers=2, num_attention_heads=3, head_dim=16,
+            num_key_value_heads=1, max_position_embeddings=2048, moe_intermediate_size=24, num_experts=4,
+            num_experts_per_tok=2, tie_word_embeddings=False,
+            rope_parameters=dict(rope_type="default", rope_theta=1e4, mrope_section=[4, 2, 2], mrope_interleaved=True),
+        ),
+        tie_word_embeddings=False, **_ids(tokenizer),
+    )  # fmt: skip
+    extractor = WhisperFeatureExtractor(feature_size=32, sampling_rate=16000, hop_length=160)
+    thinker = Qwen3OmniMoeThinkerForConditionalGeneration(config)
+    return _saved(folder, thinker, Qwen3OmniMoeProcessor, tokenizer, extractor, patch=14)
+
+
+FAMILIES: dict[str, Callable[[Path], Path]] = {"qwen2_5_omni": qwen2_5_omni, "qwen3_omni_moe": qwen3_omni_moe}
+
+
+def _ids(tokenizer):
+    return {
+        "audio_token_id": tokenizer.audio_token_id, "image_token_id": tokenizer.image_token_id,
+        "video_token_id": tokenizer.video_token_id, "user_token_id": tokenizer.convert_tokens_to_ids("<|im_start|>"),
+        "vision_start_token_id": tokenizer.vision_bos_token_id, "audio_start_token_id": tokenizer.audio_bos_token_id,
+        "vision_end_token_id": tokenizer.vision_eos_token_id, "audio_end_token_id": tokenizer.audio_eos_token_id,
+    }  # fmt: skip
+
+
+def _saved(folder, thinker, processor, tokenizer, extractor, patch):
+    """Random weights of some size, so that every input changes the output."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in thinker.parameters():
+        if parameter.dim() > 1:
+            parameter.data.normal_(0, 0.15, generator=generator)
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    thinker.generation_config = GenerationConfig(eos_token_id=[end], pad_token_id=tokenizer.pad_token_id)
+    thinker.save_pretrained(folder)
+    sizes = dict(patch_size=patch, temporal_patch_size=2, merge_size=2)
+    pixels = {"shortest_edge": SIDE * SIDE, "longest_edge": SIDE * SIDE}
+    template = Qwen2_5OmniProcessor.from_pretrained(resolve("tiny")).chat_template
+    processor(
+        image_processor=Qwen2VLImageProcessor(**sizes, size=pixels), feature_extractor=extractor, tokenizer=tokenizer,
+        video_processor=Qwen2VLVideoProcessor(**sizes, size=pixels), chat_template=template,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
