@@ -5,7 +5,6 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from tiny_models import FAMILIES, SIZE
 
 import crabplus.ilora  # noqa: F401 - registers the method
 from crabplus.config import AdapterSettings
@@ -14,6 +13,7 @@ from crabplus.models import family_of, load_encoder, load_model, load_skeleton
 from crabplus.models.head import logits_at
 from crabplus.schema import Media, Message, Part
 from crabplus.train.adapters import adapted_layers, part_of, prepare
+from tiny_models import FAMILIES, SIZE
 
 CLIP = Part(kind="video", media=Media("clip", "video", "x.mp4"), frames=4)
 SILENT = Part(kind="video", media=Media("clip", "video", "x.mp4", sound="none"), frames=4)

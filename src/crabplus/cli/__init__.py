@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from crabplus import __version__
-from crabplus.cli import data, model, own, packs, predict, routing, segment, training, transfer, ui
+from crabplus.cli import data, model, own, packs, predict, routing, segment, serve, training, transfer, ui
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -16,7 +16,7 @@ app = typer.Typer(
 )  # fmt: skip
 for _command in (
     model.demo, own.ask, training.train, training.estimate, predict.predict, predict.evaluate, segment.segment,
-    routing.routing, data.annotate, data.export, ui.ui,
+    routing.routing, data.annotate, data.export, ui.ui, serve.serve,
 ):  # fmt: skip
     app.command()(_command)
 app.add_typer(data.build_app, name="build")
