@@ -5,7 +5,14 @@ from pathlib import Path
 
 import torch
 from transformers import (
+    Gemma4AudioFeatureExtractor,
+    Gemma4Config,
+    Gemma4ForConditionalGeneration,
+    Gemma4ImageProcessor,
+    Gemma4Processor,
+    Gemma4VideoProcessor,
     GenerationConfig,
+    PreTrainedTokenizerFast,
     Qwen2_5OmniProcessor,
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
@@ -43,7 +50,7 @@ def qwen2_5_omni(folder: Path) -> Path:
     )  # fmt: skip
     extractor = WhisperFeatureExtractor(feature_size=32, sampling_rate=16000, hop_length=160)
     thinker = Qwen2_5OmniThinkerForConditionalGeneration(config)
-    return _saved(folder, thinker, Qwen2_5OmniProcessor, tokenizer, extractor, patch=14)
+    return _saved(folder, thinker, _qwen_processor(Qwen2_5OmniProcessor, tokenizer, extractor))
 
 
 def qwen3_omni_moe(folder: Path) -> Path:
@@ -67,10 +74,57 @@ def qwen3_omni_moe(folder: Path) -> Path:
     )  # fmt: skip
     extractor = WhisperFeatureExtractor(feature_size=32, sampling_rate=16000, hop_length=160)
     thinker = Qwen3OmniMoeThinkerForConditionalGeneration(config)
-    return _saved(folder, thinker, Qwen3OmniMoeProcessor, tokenizer, extractor, patch=14)
+    return _saved(folder, thinker, _qwen_processor(Qwen3OmniMoeProcessor, tokenizer, extractor))
 
 
-FAMILIES: dict[str, Callable[[Path], Path]] = {"qwen2_5_omni": qwen2_5_omni, "qwen3_omni_moe": qwen3_omni_moe}
+def gemma4(folder: Path) -> Path:
+    tokenizer = _gemma_tokenizer()
+    config = Gemma4Config(
+        vision_config=dict(
+            hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+            head_dim=16, pooling_kernel_size=2, patch_size=14, position_embedding_size=64,
+        ),
+        audio_config=dict(
+            hidden_size=32, num_hidden_layers=2, num_attention_heads=2, subsampling_conv_channels=[32, 8],
+            output_proj_dims=32, conv_kernel_size=3,
+        ),
+        text_config=dict(
+            vocab_size=len(tokenizer), hidden_size=48, intermediate_size=64, num_hidden_layers=2, num_attention_heads=3,
+            num_key_value_heads=1, head_dim=16, global_head_dim=16, max_position_embeddings=2048,
+            layer_types=["sliding_attention", "full_attention"], vocab_size_per_layer_input=len(tokenizer),
+            hidden_size_per_layer_input=8, pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=None,
+        ),
+        image_token_id=tokenizer.image_token_id, audio_token_id=tokenizer.audio_token_id,
+        video_token_id=tokenizer.convert_tokens_to_ids("<|video|>"), boi_token_id=tokenizer.boi_token_id,
+        eoi_token_id=tokenizer.eoi_token_id, boa_token_id=tokenizer.boa_token_id,
+        eoa_token_index=tokenizer.eoa_token_id,
+    )  # fmt: skip
+    sizes = dict(patch_size=14, pooling_kernel_size=2, max_soft_tokens=70)
+    template = Qwen2_5OmniProcessor.from_pretrained(resolve("tiny")).chat_template
+    for sign, kind in (("IMAGE", "image"), ("VIDEO", "video"), ("AUDIO", "audio")):
+        bos = "audio" if kind == "audio" else "vision"
+        template = template.replace(f"<|{bos}_bos|><|{sign}|><|{bos}_eos|>", f"<|{kind}|>")
+    processor = Gemma4Processor(
+        feature_extractor=Gemma4AudioFeatureExtractor(feature_size=32), tokenizer=tokenizer, chat_template=template,
+        image_processor=Gemma4ImageProcessor(**sizes), video_processor=Gemma4VideoProcessor(**sizes),
+    )  # fmt: skip
+    return _saved(folder, Gemma4ForConditionalGeneration(config), processor)
+
+
+def _gemma_tokenizer():
+    known = Qwen2_5OmniProcessor.from_pretrained(resolve("tiny")).tokenizer
+    signs = {"image_token": "<|image|>", "boi_token": "<|image>", "eoi_token": "<image|>", "audio_token": "<|audio|>",
+             "boa_token": "<|audio>", "eoa_token": "<audio|>", "video_sign": "<|video|>"}  # fmt: skip
+    return PreTrainedTokenizerFast(
+        tokenizer_object=known.backend_tokenizer, pad_token=known.pad_token, eos_token=known.eos_token,
+        extra_special_tokens=signs,
+    )  # fmt: skip
+
+
+FAMILIES: dict[str, Callable[[Path], Path]] = {
+    "qwen2_5_omni": qwen2_5_omni, "qwen3_omni_moe": qwen3_omni_moe, "gemma4": gemma4,
+}  # fmt: skip
 
 
 def _ids(tokenizer):
@@ -82,20 +136,25 @@ def _ids(tokenizer):
     }  # fmt: skip
 
 
-def _saved(folder, thinker, processor, tokenizer, extractor, patch):
+def _qwen_processor(kind, tokenizer, extractor):
+    sizes = dict(patch_size=14, temporal_patch_size=2, merge_size=2)
+    pixels = {"shortest_edge": SIDE * SIDE, "longest_edge": SIDE * SIDE}
+    template = Qwen2_5OmniProcessor.from_pretrained(resolve("tiny")).chat_template
+    return kind(
+        image_processor=Qwen2VLImageProcessor(**sizes, size=pixels), feature_extractor=extractor, tokenizer=tokenizer,
+        video_processor=Qwen2VLVideoProcessor(**sizes, size=pixels), chat_template=template,
+    )  # fmt: skip
+
+
+def _saved(folder, thinker, processor):
     """Random weights of some size, so that every input changes the output."""
     generator = torch.Generator().manual_seed(0)
     for parameter in thinker.parameters():
         if parameter.dim() > 1:
             parameter.data.normal_(0, 0.15, generator=generator)
+    tokenizer = processor.tokenizer
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     thinker.generation_config = GenerationConfig(eos_token_id=[end], pad_token_id=tokenizer.pad_token_id)
     thinker.save_pretrained(folder)
-    sizes = dict(patch_size=patch, temporal_patch_size=2, merge_size=2)
-    pixels = {"shortest_edge": SIDE * SIDE, "longest_edge": SIDE * SIDE}
-    template = Qwen2_5OmniProcessor.from_pretrained(resolve("tiny")).chat_template
-    processor(
-        image_processor=Qwen2VLImageProcessor(**sizes, size=pixels), feature_extractor=extractor, tokenizer=tokenizer,
-        video_processor=Qwen2VLVideoProcessor(**sizes, size=pixels), chat_template=template,
-    ).save_pretrained(folder)  # fmt: skip
+    processor.save_pretrained(folder)
     return folder

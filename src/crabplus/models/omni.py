@@ -94,9 +94,15 @@ class Omni(OmniEncoder):
             dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``; attention: ``sdpa``, ``eager``, ...
         """
         processor = cls.PROCESSOR.from_pretrained(name_or_path)
-        thinker = cls.THINKER.from_pretrained(name_or_path, dtype=dtype, attn_implementation=attention)
-        processor.position_id_per_seconds = thinker.config.position_id_per_seconds  # it saves only its own default
+        thinker = cls.THINKER.from_pretrained(name_or_path, dtype=dtype, attn_implementation=cls.attentions(attention))
+        if (rate := getattr(thinker.config, "position_id_per_seconds", None)) is not None:
+            processor.position_id_per_seconds = rate  # it saves only its own default
         return cls(thinker.to(device).eval(), processor, size)
+
+    @classmethod
+    def attentions(cls, wanted: str) -> str | dict[str, str]:
+        """The implementation of attention for the model, or for each of its parts."""
+        return wanted
 
     @property
     def device(self) -> torch.device:

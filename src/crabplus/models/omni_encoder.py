@@ -58,9 +58,24 @@ class OmniEncoder(ABC):
     @cached_property
     def stop_token_ids(self) -> list[int]:
         """Tokens that end an answer: the end of a turn, and the end of text."""
-        tokenizer = self.processor.tokenizer
-        ids = {tokenizer.convert_tokens_to_ids("<|im_end|>"), tokenizer.eos_token_id}
+        ids = {self.turn_end, self.processor.tokenizer.eos_token_id}
         return sorted(number for number in ids if number is not None)
+
+    @cached_property
+    def turn_end(self) -> int:
+        """The special token that the chat template puts behind what the assistant says.
+
+        Raises:
+            ValueError: it puts none.
+        """
+        said = "0815"
+        turns = [{"role": role, "content": [{"type": "text", "text": said}]} for role in ("user", "assistant")]
+        text = str(self.processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=False))
+        known = self.processor.tokenizer.added_tokens_decoder
+        for number in self._tokens(text[text.rindex(said) + len(said) :]):
+            if number in known and known[number].special:
+                return number
+        raise ValueError("the chat template ends what the assistant says with no special token")
 
     def count(self, messages: Sequence[Message], target: str | None, unknown: float) -> dict[str, int]:
         """Tokens of a prompt with its target, by kind, without reading the media; together the T of :meth:`encode`.
@@ -98,15 +113,16 @@ class OmniEncoder(ABC):
         encoded: Encoded = {"input_features": []}
         lengths: dict[str, list[int]] = {"image": [], "video": [], "audio": []}
         text = self._text(messages, lambda part: self._part(part, source, encoded, lengths))
-        ids = self._expand(self._tokens(text), lengths)
+        ids = self._expanded(text, lengths, encoded)
         labels = [IGNORED] * len(ids)
         if target is not None:
-            answer = [
-                *self._tokens(self._checked(target)),
-                self.processor.tokenizer.convert_tokens_to_ids("<|im_end|>"),
-            ]
+            answer = [*self._tokens(self._checked(target)), self.turn_end]
             ids, labels = ids + answer, labels + answer
-        merged = {key: torch.cat(value) if key != "input_features" else value for key, value in encoded.items()}
+        merged = {
+            key: value if key == "input_features" else torch.cat(value)
+            for key, value in encoded.items()
+            if not key.startswith("_")  # that is for the text alone
+        }
         return {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels), **merged}
 
     def collate(self, batch: Sequence[Encoded], side: str = "right") -> dict[str, torch.Tensor]:
@@ -114,9 +130,9 @@ class OmniEncoder(ABC):
         pad = self.processor.tokenizer.pad_token_id
         width = max(len(item["input_ids"]) for item in batch)
         out = {
-            "input_ids": _pad([item["input_ids"] for item in batch], width, pad, side),
-            "labels": _pad([item["labels"] for item in batch], width, IGNORED, side),
-            "attention_mask": _pad([torch.ones_like(item["input_ids"]) for item in batch], width, 0, side),
+            "input_ids": pad_rows([item["input_ids"] for item in batch], width, pad, side),
+            "labels": pad_rows([item["labels"] for item in batch], width, IGNORED, side),
+            "attention_mask": pad_rows([torch.ones_like(item["input_ids"]) for item in batch], width, 0, side),
         }
         for key in ("pixel_values", "image_grid_thw", "pixel_values_videos", "video_grid_thw", "video_second_per_grid"):
             if found := [item[key] for item in batch if key in item]:
@@ -176,7 +192,7 @@ class OmniEncoder(ABC):
         if kind == "audio":
             extractor = self.processor.feature_extractor
             return self.audio_tokens(
-                int(_seconds(part.media, unknown) * extractor.sampling_rate) // extractor.hop_length
+                int(seconds_of(part.media, unknown) * extractor.sampling_rate) // extractor.hop_length
             )
         of = self.processor.image_processor if kind == "image" else self.processor.video_processor
         grids = 1 if kind == "image" else -(-(part.frames or 1) // of.temporal_patch_size)
@@ -207,9 +223,9 @@ class OmniEncoder(ABC):
         )
         return {"input_features": made["input_features"][0]}
 
-    def _expand(self, ids: list[int], lengths: dict[str, list[int]]) -> list[int]:
-        """Repeat each media placeholder as often as the media have tokens."""
-        tokenizer = self.processor.tokenizer
+    def _expanded(self, text: str, lengths: dict[str, list[int]], encoded: Encoded) -> list[int]:
+        """Tokens of a chat, in which each media placeholder is repeated as often as the media have tokens."""
+        tokenizer, ids = self.processor.tokenizer, self._tokens(text)
         waiting = {
             tokenizer.image_token_id: iter(lengths["image"]),
             tokenizer.video_token_id: iter(lengths["video"]),
@@ -232,8 +248,9 @@ class OmniEncoder(ABC):
         return text
 
 
-def _pad(rows: list[torch.Tensor], width: int, value: int, side: str) -> torch.Tensor:
-    out = torch.full((len(rows), width), value, dtype=rows[0].dtype)
+def pad_rows(rows: list[torch.Tensor], width: int, value: int, side: str) -> torch.Tensor:
+    """Rows (T, ...) of different lengths as one tensor (B, width, ...)."""
+    out = torch.full((len(rows), width, *rows[0].shape[1:]), value, dtype=rows[0].dtype)
     for row, tensor in zip(out, rows, strict=True):
         row[slice(width - len(tensor), None) if side == "left" else slice(0, len(tensor))] = tensor
     return out
@@ -248,6 +265,7 @@ def _pad_frames(feature: torch.Tensor, frames: int) -> torch.Tensor:
     return torch.nn.functional.pad(feature, (0, frames - feature.shape[1]))
 
 
-def _seconds(media: Any, unknown: float) -> float:
+def seconds_of(media: Any, unknown: float) -> float:
+    """How long a medium is shown; ``unknown`` where its record does not say."""
     end = media.end if media.end is not None else media.duration
     return unknown if end is None else end - (media.start or 0.0)
