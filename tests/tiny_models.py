@@ -5,6 +5,9 @@ from pathlib import Path
 
 import torch
 from transformers import (
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    CLIPVisionModel,
     Gemma4AudioFeatureExtractor,
     Gemma4Config,
     Gemma4ForConditionalGeneration,
@@ -12,6 +15,8 @@ from transformers import (
     Gemma4Processor,
     Gemma4VideoProcessor,
     GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
     PreTrainedTokenizerFast,
     Qwen2_5OmniProcessor,
     Qwen2_5OmniThinkerConfig,
@@ -21,10 +26,19 @@ from transformers import (
     Qwen3OmniMoeProcessor,
     Qwen3OmniMoeThinkerConfig,
     Qwen3OmniMoeThinkerForConditionalGeneration,
+    SiglipConfig,
+    SiglipImageProcessor,
+    SiglipModel,
+    Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2Model,
+    WhisperConfig,
     WhisperFeatureExtractor,
+    WhisperModel,
 )
 
 from crabplus.models import resolve
+from crabplus.models.modular import compose
 
 SIDE = 56
 SIZE = (SIDE, SIDE)
@@ -122,8 +136,50 @@ def _gemma_tokenizer():
     )  # fmt: skip
 
 
+def modular(folder: Path, connector: str = "mlp", whisper: bool = True) -> Path:
+    """Composed of parts that were saved as published ones are."""
+    torch.manual_seed(0)
+    parts = folder / "parts"
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Qwen2_5OmniProcessor.from_pretrained(resolve("tiny")).tokenizer.backend_tokenizer,
+        pad_token="<|endoftext|>", eos_token="<|im_end|>",
+    )  # fmt: skip
+    tokenizer.save_pretrained(parts / "language")
+    LlamaForCausalLM(LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=48, intermediate_size=64, num_hidden_layers=2, num_attention_heads=3,
+        num_key_value_heads=1, max_position_embeddings=2048, initializer_range=0.3,
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, bos_token_id=None,
+    )).save_pretrained(parts / "language")  # fmt: skip
+    seen = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2, image_size=SIDE,
+                patch_size=14)  # fmt: skip
+    if whisper:
+        words = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=2, vocab_size=64,
+                     pad_token_id=0, bos_token_id=1, eos_token_id=2)  # fmt: skip
+        SiglipModel(SiglipConfig(text_config=words, vision_config=seen)).save_pretrained(parts / "vision")
+        SiglipImageProcessor(size={"height": SIDE, "width": SIDE}).save_pretrained(parts / "vision")
+        WhisperModel(WhisperConfig(
+            num_mel_bins=32, encoder_layers=2, encoder_attention_heads=2, encoder_ffn_dim=48, d_model=32,
+            decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=48, vocab_size=64, max_source_positions=750,
+            pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
+        )).save_pretrained(parts / "audio")  # fmt: skip
+        extractor = WhisperFeatureExtractor(feature_size=32, chunk_length=15)
+    else:
+        CLIPVisionModel(CLIPVisionConfig(**seen)).save_pretrained(parts / "vision")
+        CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size=SIDE).save_pretrained(parts / "vision")
+        Wav2Vec2Model(Wav2Vec2Config(
+            hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48, conv_dim=(16, 16),
+            conv_stride=(20, 16), conv_kernel=(20, 16), num_feat_extract_layers=2, num_conv_pos_embeddings=4,
+            num_conv_pos_embedding_groups=2, vocab_size=32, apply_spec_augment=False,
+        )).save_pretrained(parts / "audio")  # fmt: skip
+        extractor = Wav2Vec2FeatureExtractor()
+    extractor.save_pretrained(parts / "audio")
+    names = (str(parts / name) for name in ("vision", "audio", "language"))
+    return compose(*names, folder / "made", connector=connector, grid=2, tokens_per_second=3)
+
+
 FAMILIES: dict[str, Callable[[Path], Path]] = {
-    "qwen2_5_omni": qwen2_5_omni, "qwen3_omni_moe": qwen3_omni_moe, "gemma4": gemma4,
+    "qwen2_5_omni": qwen2_5_omni, "qwen3_omni_moe": qwen3_omni_moe, "gemma4": gemma4, "modular": modular,
+    "modular-qformer": lambda folder: modular(folder, "qformer", whisper=False),
 }  # fmt: skip
 
 

@@ -39,6 +39,12 @@ def load_skeleton(name_or_path: str | Path) -> Any:
     return family_of(name_or_path).skeleton(resolve(name_or_path))
 
 
+def families() -> dict[str, ModuleType]:
+    """Every family file by its name."""
+    found = {info.name: importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)}
+    return {name: module for name, module in found.items() if hasattr(module, "MODEL_TYPES")}
+
+
 def family_of(name_or_path: str | Path) -> ModuleType:
     """The family file whose ``MODEL_TYPES`` names the type in a model's config.
 

@@ -26,6 +26,7 @@ PARTS = {
     "audio": "model.audio_tower", "audio-projector": "model.embed_audio", "head": "lm_head",
 }  # fmt: skip
 UNUSED: tuple[str, ...] = ()
+PROVEN = "the battery on tiny random weights"
 _KINDS = {"image": 1, "video": 2, "audio": 3}  # as transformers numbers them
 
 

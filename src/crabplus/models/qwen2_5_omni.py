@@ -12,6 +12,7 @@ from crabplus.models.stack import Stack
 MODEL_TYPES = ("qwen2_5_omni", "qwen2_5_omni_thinker")
 PARTS = {**SHARED, "audio-projector": "model.audio_tower.proj"}
 UNUSED = ("model.audio_tower.audio_bos_eos_token.weight",)  # the thinker has them and never uses them
+PROVEN = "the battery on tiny random weights; the shipped tiny model was trained as one"
 
 
 class Qwen25OmniEncoder(OmniEncoder):

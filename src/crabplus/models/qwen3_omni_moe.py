@@ -17,6 +17,7 @@ from crabplus.models.stack import Stack
 MODEL_TYPES = ("qwen3_omni_moe", "qwen3_omni_moe_thinker")
 PARTS = {**SHARED, "vision-deepstack": "model.visual.merger_list", "audio-projector": "model.audio_tower.proj2"}
 UNUSED: tuple[str, ...] = ()
+PROVEN = "the battery on tiny random weights"
 
 
 class Qwen3OmniEncoder(OmniEncoder):
