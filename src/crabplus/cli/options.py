@@ -14,7 +14,9 @@ Adapter = Annotated[str | None, typer.Option(help="Folder of an adapter; 'none' 
 Data = Annotated[Path, typer.Option(help="AV-UIE v2 folder.")]
 Split = Annotated[str, typer.Option(help="Split of the data.")]
 PackFile = Annotated[Path | None, typer.Option("--pack", help="Wording pack (YAML); default: the model's own.")]
-Plugin = Annotated[Path | None, typer.Option(help="Python file with a dataset, and perhaps a task, of your own.")]
+Plugin = Annotated[
+    Path | None, typer.Option(help="Python file with a dataset, a task or a family of models of your own.")
+]
 
 
 class clear_errors:
@@ -60,11 +62,16 @@ def keys_in(keys: str) -> tuple[str, ...]:
 
 
 def take_plugin(plugin: Path | None) -> None:
-    """Take the datasets of a Python file, if one is named."""
+    """Take the datasets and families of models of a Python file, if one is named."""
     if plugin:
-        from crabplus.datasets import add_plugin
+        from crabplus import datasets, models
+        from crabplus.plugins import load
 
-        add_plugin(plugin)
+        module = load(plugin)
+        if not [*datasets.take(module), *models.take(module)]:
+            raise ValueError(
+                f"{plugin}: no subclass of crabplus.datasets.Dataset with a key in it, and no MODEL_TYPES of a family"
+            )
 
 
 def halves(text: str, sign: str, form: str) -> tuple[str, str]:
