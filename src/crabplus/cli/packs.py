@@ -20,6 +20,7 @@ def import_upstream(
     checkout: Annotated[Path, typer.Argument(help="Folder of your checkout of GeWu-Lab/Crab_Plus.")],
     out: Annotated[Path, typer.Option(help="Pack to write (YAML).")] = Path("as-published.yaml"),
     split: Annotated[str, typer.Option(help="Whose wording: train or test.")] = "train",
+    media: Annotated[str, typer.Option(help="whole, or published: its rules for media, too.")] = "whole",
 ) -> None:
     """Take the wording of the published model from a checkout, which is parsed and never run."""
     with clear_errors(kept=False):
@@ -30,8 +31,9 @@ def import_upstream(
         from crabplus.whole import write_lines
 
         one_of(split, "train", "test")
+        one_of(media, "whole", "published")
         found = read_upstream(checkout)
-        pack = pack_of(found, split)
+        pack = pack_of(found, split, media)
         content = yaml.safe_dump(pack.model_dump(mode="json", exclude_defaults=True), sort_keys=False, width=110)
         told = f"revision {found.revision}" if found.revision else "a checkout that does not tell its revision"
         write_lines(out, [f"# From GeWu-Lab/Crab_Plus, {told},", f"# file {found.digest}", *content.splitlines()])

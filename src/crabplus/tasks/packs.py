@@ -4,7 +4,7 @@ from functools import cache
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zlib import crc32
 
 import yaml
@@ -56,6 +56,8 @@ class Pack(BaseModel):
             name them, with ``{options}`` in it; may be empty.
         lettered: answers to choose from are given as ``(A) one; (B) two``; else as Python writes a list, which is how
             the published model was asked.
+        media: ``whole``, or ``published`` for the rules by which the published model was shown media
+            (:mod:`crabplus.data.published`).
         joins: by key, how one answer is asked for out of what was said of the windows of a long file, with ``{notes}``
             in it, and all that an instruction may have.
     """
@@ -75,6 +77,7 @@ class Pack(BaseModel):
     direct: str = ""
     vocabulary: str = ""
     lettered: bool = True
+    media: Literal["whole", "published"] = "whole"
     joins: dict[str, str] = Field(default_factory=dict)
     keys: dict[str, Wording]
 

@@ -105,8 +105,11 @@ def read_upstream(folder: str | Path) -> Upstream:
     return made
 
 
-def pack_of(upstream: Upstream, split: str = "train") -> Pack:
+def pack_of(upstream: Upstream, split: str = "train", media: str = "whole") -> Pack:
     """The wording of a split as a pack; keys that the test does not have are asked as in training.
+
+    Args:
+        media: see :class:`Pack`; split: ``train`` or ``test``.
 
     Raises:
         ValueError: nothing could be read, or the keys do not share system prompt and size.
@@ -119,7 +122,7 @@ def pack_of(upstream: Upstream, split: str = "train") -> Pack:
     frames = max((one.frames or 0 for one in asked.values()), default=0) or 1
     return Pack.model_validate({
         "name": "as-published", "version": 1, "canvas": size, "size": size, "frames": frames, "longest": 60,
-        "system": system, "lettered": False,
+        "system": system, "lettered": False, "media": media,
         "keys": {
             key: {"lead": one.lead, "instructions": [one.instruction], "frames": one.frames}
             for key, one in asked.items()
