@@ -1,20 +1,15 @@
-"""Models that are put together from parts: what is refused, and the stage that aligns their connectors."""
+"""Models that are put together from parts: what is refused, and how they are asked."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from crabplus.cli import app
-from crabplus.models import load_encoder, resolve
+from crabplus.models import load_encoder
 from crabplus.models.modular_net import ModularConfig
 from crabplus.schema import Media, Message, Part
-from crabplus.tasks import load_pack
-from crabplus.train import check, train
-from short_runs import quiet, settings
 from tiny_models import SIZE, modular
 
 
@@ -52,19 +47,3 @@ def test_a_language_model_without_a_template_gets_one(folder):
         {"role": "assistant", "content": [{"type": "text", "text": "A dog."}]},
     ], tokenize=False)  # fmt: skip
     assert said == "user: <|picture|>What is it?\nassistant: A dog.<|im_end|>\n"
-
-
-def test_the_stage_of_alignment_trains_the_connectors_alone(folder, clips: Path, tmp_path: Path) -> None:
-    pack = load_pack(resolve("tiny") + "/pack.yaml")
-    path = tmp_path / "pack.json"
-    path.write_text(pack.model_dump_json())
-    config = settings(
-        tmp_path / "run", clips, model=str(folder), pack=str(path), adapter={"kind": "none"},
-        trained=("vision-projector", "audio-projector"), arguments={"max_steps": 2},
-    )  # fmt: skip
-    train(check(config, quiet))
-    before, after = (load_file(place / "model.safetensors") for place in (folder, tmp_path / "run" / "final"))
-    moved = {name.split(".")[0] for name in after if not np.array_equal(before[name], after[name])}
-    assert before.keys() == after.keys() and moved == {"vision_projector", "audio_projector"}
-    again = load_encoder(tmp_path / "run" / "final", SIZE)
-    assert again.processor.grid == load_encoder(folder, SIZE).processor.grid

@@ -1,6 +1,7 @@
 """The media rules of the published model, for those who want its numbers.
 
-A pack with ``media: published`` asks for them. They are those of GeWu-Lab/Crab_Plus, and none is the default (docs/published.md says what each does):
+A pack with ``media: published`` asks for them. They are those of GeWu-Lab/Crab_Plus, and none is the default;
+docs/published.md says what each does:
 
 - sounds are at least a second long, and consist of ten equal parts, so that less than ten samples are lost at the end;
 - of emotion sets the first four seconds are heard, with silence behind shorter ones;

@@ -36,8 +36,8 @@ SIGNS = {"image": "<|picture|>", "video": "<|film|>", "audio": "<|sound|>"}
 """Tokens that stand for media, added to the tokenizer of the language model."""
 SETTINGS = "modular.json"
 PLAIN = (
-    "{% for turn in messages %}{{ turn.role }}: {{ turn.content }}{% if turn.role == 'assistant' %}{{ eos_token }}"
-    "{% endif %}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+    "{% for turn in messages %}{{ turn.role + ': ' + turn.content }}{% if turn.role == 'assistant' %}{{ eos_token }}"
+    "{% endif %}{{ '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
 )
 """Chat template for a language model that has none."""
 
