@@ -16,6 +16,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "assets": set(),
     "whole": set(),
     "plugins": set(),
+    # processes of a cluster are handed functions
+    "spread": set(),
     # where models run
     "device": set(),
     "schema": set(),

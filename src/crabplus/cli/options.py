@@ -1,10 +1,13 @@
 """What the commands share: options, clear errors, progress."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 Seed = Annotated[int, typer.Option(help="Another seed makes other clips.")]
@@ -17,6 +20,22 @@ PackFile = Annotated[Path | None, typer.Option("--pack", help="Wording pack (YAM
 Plugin = Annotated[
     Path | None, typer.Option(help="Python file with a dataset, a task or a family of models of your own.")
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(metavar="[ADDRESS]", help="Let a Ray cluster do it: its host:port; none, or auto: this machine's."),
+]
+
+
+class RayCommand(TyperCommand):
+    """A command with ``--ray``, behind which no address need stand."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See ``click.Command``."""
+        if "--ray" in args:
+            place = args.index("--ray") + 1
+            if args[place : place + 1] == [] or args[place].startswith("-"):
+                args = [*args[:place], "auto", *args[place:]]
+        return super().parse_args(ctx, args)
 
 
 class clear_errors:
@@ -72,6 +91,26 @@ def take_plugin(plugin: Path | None) -> None:
             raise ValueError(
                 f"{plugin}: no subclass of crabplus.datasets.Dataset with a key in it, and no MODEL_TYPES of a family"
             )
+
+
+def workers_at(
+    ray: str | None, make: Callable[[], Any], needs: Sequence[Path], plugin: Path | None = None, **options: Any
+) -> Any:
+    """The workers of a cluster, to be used in ``with``; None if none is named.
+
+    Args:
+        make: gives the function of a worker, where the plug-in was taken; the rest: see ``crabplus.spread.Workers``.
+    """
+    if ray is None:
+        return nullcontext()
+    from crabplus.spread import Workers
+
+    return Workers(ray, partial(_with_plugin, plugin, make), needs, **options)
+
+
+def _with_plugin(plugin: Path | None, make: Callable[[], Any]) -> Any:
+    take_plugin(plugin)
+    return make()
 
 
 def halves(text: str, sign: str, form: str) -> tuple[str, str]:
