@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 from short_runs import losses, settings
 
 FSDP = Path(__file__).parent / "train" / "fsdp_on_cpu.py"
+LIMIT = 600  # seconds of a run, with all its imports
 PLAIN: dict[str, Any] = {"optim": "sgd", "learning_rate": 0.05}  # Adam would blow up the noise of gradients near zero
 LAYERS = ["Qwen2_5OmniDecoderLayer", "Qwen2_5OmniVisionBlock", "Qwen2_5OmniAudioEncoderLayer"]
 
@@ -44,7 +45,7 @@ def start(config: Path, processes: int = 1, script: Path | None = None, **enviro
 def run(config: Path, processes: int = 1, script: Path | None = None, **environment: str) -> str:
     """What a run says that goes to its end."""
     made = start(config, processes, script, **environment)
-    said, _ = made.communicate(timeout=600)
+    said, _ = made.communicate(timeout=LIMIT)
     assert made.returncode == 0, said[-3000:]
     return said
 
@@ -52,7 +53,7 @@ def run(config: Path, processes: int = 1, script: Path | None = None, **environm
 def refused(config: Path, processes: int = 1, script: Path | None = None, **environment: str) -> str:
     """What a run says that does not begin."""
     made = start(config, processes, script, **environment)
-    said, _ = made.communicate(timeout=600)
+    said, _ = made.communicate(timeout=LIMIT)
     assert made.returncode, said[-3000:]
     return said
 

@@ -27,6 +27,16 @@ def check_processes() -> None:
         )
 
 
+def uses_deepspeed() -> bool:
+    """Whether the launcher asks for DeepSpeed."""
+    return _switched_on("ACCELERATE_USE_DEEPSPEED")
+
+
+def uses_fsdp(argument: Any) -> bool:
+    """Whether the launcher, or the training argument ``fsdp``, asks for FSDP."""
+    return bool(argument) or _switched_on("ACCELERATE_USE_FSDP")
+
+
 def check_sharding(given: Mapping[str, Any], config: TrainConfig) -> None:
     """Refuse the ways to divide a model, or the state of its optimizer, that are not proven.
 
@@ -38,11 +48,11 @@ def check_sharding(given: Mapping[str, Any], config: TrainConfig) -> None:
     """
     if given.get("deepspeed"):
         raise ConfigError(f"arguments.deepspeed: the file of a run does not choose how it is launched; {HOW}")
-    if _switched_on("ACCELERATE_USE_DEEPSPEED"):
+    if uses_deepspeed():
         _check_deepspeed(given)
         _check_together("DeepSpeed", config)
     version = (given.get("fsdp_config") or {}).get("version") or os.environ.get("FSDP_VERSION", "2")
-    if given.get("fsdp") or _switched_on("ACCELERATE_USE_FSDP"):
+    if uses_fsdp(given.get("fsdp")):
         if int(version) != 2:
             raise ConfigError(f"FSDP version {version} is not proven here; set it to 2 (arguments.fsdp_config.version)")
         _check_together("FSDP", config)
