@@ -24,7 +24,7 @@ READY := .venv/.ready
 PINS := .venv/constraints-but-torch.txt
 export UV_HTTP_TIMEOUT ?= 300
 
-TIDEPOOL := $(BIN)/crabplus build tidepool --out
+TIDEPOOL := $(BIN)/crabplus build tidepool --workers 2 --out
 QUICK := v2a,ucf,meld,avqa,ave,s4,ref_avs,avcap
 SUITE := $(BIN)/crabplus transfer run configs/suite/tidepool.yaml --processes 2 --report
 

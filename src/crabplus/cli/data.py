@@ -23,6 +23,7 @@ from crabplus.cli.options import (
     keys_in,
     names_in,
     one_of,
+    processes,
     take_plugin,
     track,
     workers_at,
@@ -57,6 +58,7 @@ def build_tidepool(
     samples: Annotated[int, typer.Option(min=1, help="Clips of each key.")] = 100,
     seed: Seed = 0,
     level: Annotated[str, typer.Option(help="How hard the world is.")] = "standard",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that film.")] = 1,
     ray: Ray = None,
 ) -> None:
     """Film Tidepool clips with exact ground truth."""
@@ -66,8 +68,9 @@ def build_tidepool(
 
         names = tuple(KEYS) if keys == "all" else names_in(keys)
         out.mkdir(parents=True, exist_ok=True)
-        with workers_at(ray, partial(maker, out, split, seed), [out]) as workers:
-            made = build(out, names, split, samples, seed, level, workers and workers.map)
+        make = partial(maker, out, split, seed)
+        with workers_at(ray, make, [out]) as there, processes(1 if ray else workers, make()) as here:
+            made = build(out, names, split, samples, seed, level, there.map if there else here)
             count = sum(1 for _ in track(made, "filming", samples * len(names)))
     typer.echo(f"{count} samples of {', '.join(names)} in {out}")
 

@@ -1,8 +1,11 @@
 """What the commands share: options, clear errors, progress."""
 
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,6 +109,20 @@ def workers_at(
     from crabplus.spread import Workers
 
     return Workers(ray, partial(_with_plugin, plugin, make), needs, **options)
+
+
+@contextmanager
+def processes(count: int, function: Callable[[Any], Any]) -> Iterator[Callable[[Iterable[Any]], Iterator[Any]]]:
+    """Has a function done for each item, in order, by so many processes; Ctrl-C drops what has not begun."""
+    if count == 1:
+        yield partial(map, function)
+        return
+    ignored = signal.SIGINT, signal.SIG_IGN  # this process alone obeys it
+    pool = ProcessPoolExecutor(count, get_context("spawn"), signal.signal, ignored)
+    try:
+        yield partial(pool.map, function)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _with_plugin(plugin: Path | None, make: Callable[[], Any]) -> Any:
