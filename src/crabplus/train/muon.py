@@ -15,8 +15,9 @@ class Muon(torch.optim.Optimizer):
     """Muon for the matrices of a model, AdamW for the rest, in the precision of the parameters.
 
     Updates of matrices are scaled to the size of AdamW's (Liu et al. 2025, arXiv 2502.16982), so that one learning rate
-    does for both. The heads of I-LoRA, which lie side by side in one parameter, are matrices of their own: taken for one
-    they would have to differ from each other in every step, and move what they have in common by the less. PyTorch's own Muon takes matrices alone and computes in bfloat16, which many processors only emulate.
+    does for both. The heads of I-LoRA, which lie side by side in one parameter, are matrices of their own: taken for
+    one they would have to differ from each other in every step, and move what they have in common by the less.
+    PyTorch's own Muon takes matrices alone and computes in bfloat16, which many processors only emulate.
 
     Args:
         model: whose trained parameters learn; lr, weight_decay: as for AdamW, the decay for matrices alone.
