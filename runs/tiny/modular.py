@@ -3,13 +3,14 @@
 For the experiment on a second paradigm (runs/transfer). Its language model begins as that of crabplus-tiny, without
 M-RoPE; its towers and connectors, new, learn to give what the towers of crabplus-tiny give (``towers``); then language
 model and connectors learn from the perception prompts, as the base of crabplus-tiny did (``base``). No task key is
-among them. Everything is written below checkpoints/modular.
+among them. The model is checkpoints/tiny-modular in the end.
 
 Run: python runs/tiny/modular.py parts; python runs/tiny/modular.py towers
      torchrun --nproc-per-node 2 runs/tiny/modular.py base
 """
 
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -42,6 +43,7 @@ from crabplus.tidepool.world import SECONDS
 from crabplus.train.muon import Muon
 
 OUT = Path(__file__).parent / "checkpoints/modular"
+MADE = OUT.parent / "tiny-modular"
 LOGS = Path(__file__).parent / "logs"
 PACK = Path(__file__).parents[2] / "src/crabplus/assets/tiny/pack.yaml"
 SEED, STEPS, RATE_OF_TOWERS = 61, {"vision": 1200, "audio": 600}, 2e-3
@@ -157,8 +159,9 @@ def base() -> None:
         model, samples, pack, OUT / "base", steps=BASE_STEPS, batch=BASE_BATCH, seed=SEED, learning_rate=BASE_RATE,
         save_steps=100, optimizer=lambda thinker: Muon(thinker, BASE_RATE), warmup_steps=40,
     )  # fmt: skip
-    model.processor.save_pretrained(out)
-    (out / "pack.yaml").write_text(PACK.read_text(encoding="utf-8"), encoding="utf-8")
+    shutil.copytree(out, MADE, dirs_exist_ok=True)
+    model.processor.save_pretrained(MADE)
+    shutil.copy(PACK, MADE / "pack.yaml")
 
 
 if __name__ == "__main__":
