@@ -40,11 +40,12 @@ def as_published(
     pair = [part.media for part in both if part.media is not None]
     if len(pair) != 2:
         raise ValueError(f"{sample.id}: two of kind {kind} wanted to be joined, got {len(pair)}")
-    joined = replace(pair[0], role="joined", duration=None)
+    one, two = pair
+    joined = replace(one, role="joined", duration=None)
     frames = None if both[0].frames is None else 2 * both[0].frames
     kept = [part for part in last.parts if part is not both[1]]
     parts = tuple(replace(part, media=joined, frames=frames) if part is both[0] else part for part in kept)
-    return (*before, Message(last.role, parts)), PublishedMedia(sample.task, source, (joined, *pair))
+    return (*before, Message(last.role, parts)), PublishedMedia(sample.task, source, (joined, one, two))
 
 
 class PublishedMedia:

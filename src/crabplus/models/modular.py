@@ -200,10 +200,12 @@ def compose(vision: str, audio: str, language: str, out: str | Path, connector: 
     tokenizer.add_special_tokens({"additional_special_tokens": list(SIGNS.values())})
     tokenizer.chat_template = tokenizer.chat_template or PLAIN
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    if len(tokenizer) > speaker.get_input_embeddings().num_embeddings:
+    if len(tokenizer) > len(speaker.get_input_embeddings().weight):  # type: ignore[arg-type]
         speaker.resize_token_embeddings(len(tokenizer))
     ids = {f"{kind}_token_id": tokenizer.convert_tokens_to_ids(sign) for kind, sign in SIGNS.items()}
-    config = ModularConfig(eye.config, ear.config, speaker.config, connector, grid, tokens_per_second, **ids)
+    config = ModularConfig(
+        eye.config, ear.config, speaker.config, connector, grid, tokens_per_second, **ids  # type: ignore[arg-type]
+    )  # fmt: skip
     made = ModularForConditionalGeneration(config)
     for name, part in (("vision_tower", eye), ("audio_tower", hearing_part(ear)), ("language_model", speaker)):
         getattr(made, name).load_state_dict(part.state_dict())

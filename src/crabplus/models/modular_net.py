@@ -53,7 +53,7 @@ class ModularForConditionalGeneration(PreTrainedModel, GenerationMixin):
     base_model_prefix = ""
     supports_gradient_checkpointing = True
     _supports_sdpa = _supports_flash_attn = _supports_attention_backend = True
-    _skip_keys_device_placement = ("past_key_values",)
+    _skip_keys_device_placement = ["past_key_values"]
 
     def __init__(self, config: ModularConfig) -> None:
         super().__init__(config)

@@ -192,8 +192,8 @@ class MixtureTrainer(Trainer):
         if checkpoint is None or not self._moved(checkpoint):
             return super()._load_optimizer_and_scheduler(checkpoint)
         folder = Path(checkpoint)
+        assert self.model is not None and self.lr_scheduler is not None
         elsewhere.load_optimizer(folder, self.model, self.optimizer, self.way, self.args.process_index == 0)
-        assert self.lr_scheduler is not None
         self.lr_scheduler.load_state_dict(torch.load(folder / "scheduler.pt", weights_only=True))
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
