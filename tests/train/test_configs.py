@@ -85,8 +85,11 @@ def launched(path: Path) -> tuple[argparse.Namespace, dict[str, str]]:
     """What ``accelerate launch`` makes of a config file: its arguments, and the environment of the processes."""
     parser = launch_command_parser()
     args = parser.parse_args(["--config_file", str(path), "-m", "crabplus", "train", "settings.yaml"])
-    made, _, _ = _validate_launch_command(args)
-    return made, prepare_deepspeed_cmd_env(made)[1] if made.use_deepspeed else prepare_multi_gpu_env(made)
+    made, defaults, _ = _validate_launch_command(args)
+    if not made.use_deepspeed:
+        return made, prepare_multi_gpu_env(made)
+    made.deepspeed_fields_from_accelerate_config = ",".join(defaults.deepspeed_config)  # as the launcher does
+    return made, prepare_deepspeed_cmd_env(made)[1]
 
 
 @pytest.mark.parametrize("path", LAUNCHES, ids=lambda path: path.stem)
