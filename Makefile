@@ -23,6 +23,8 @@ UV := $(BIN)/uv pip install --python $(BIN)/python
 READY := .venv/.ready
 PINS := .venv/constraints-but-torch.txt
 export UV_HTTP_TIMEOUT ?= 300
+# once, at the installation: where PYTHONDONTWRITEBYTECODE is set every process would compile torch and transformers anew
+export UV_COMPILE_BYTECODE ?= 1
 
 TIDEPOOL := $(BIN)/crabplus build tidepool --workers 2 --out
 QUICK := v2a,ucf,meld,avqa,ave,s4,ref_avs,avcap
