@@ -52,7 +52,7 @@ test: $(READY)
 
 # pytest's exit status 5 says that no test was selected
 test-slow: $(READY) chromium
-	$(BIN)/python -m pytest -m slow $(TEST_ARGS) || test $$? -eq 5
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile $(TEST_ARGS) || test $$? -eq 5
 
 # The browser in which the slow tests use the web page; without it they fail, and say so.
 chromium:

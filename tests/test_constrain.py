@@ -169,6 +169,7 @@ def generated(*asked):
     return [said.text for said in generate(*asked)]
 
 
+@pytest.mark.slow
 def test_answers_of_the_model(model, rows):
     encoded = [encode(model, sample, source, TINY, target=False) for sample, source in rows]
     free = generated(model, encoded, TINY.max_new_tokens)

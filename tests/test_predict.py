@@ -77,6 +77,7 @@ def names(path):
     return [(said.task, said.id) for said in read_predictions(path)]
 
 
+@pytest.mark.slow
 def test_a_batch_of_eight_and_one_by_one_give_the_same(plus, folder):
     data = WithSource(samples_of(folder), Files(folder))
     single = list(predict(plus.model, data, plus.pack, 1))

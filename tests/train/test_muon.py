@@ -67,6 +67,7 @@ def test_every_head_is_a_matrix_of_its_own(share):
         torch.testing.assert_close(p.detach(), old - 0.01 * 0.2 * longest**0.5 * torch.cat(pieces, side))
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_to_the_same_weights(clips, tmp_path):
     def run(name, stop=None):
         config = settings(tmp_path / name, clips, optimizer="muon", arguments={"max_steps": 4, "save_steps": 2})

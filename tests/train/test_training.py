@@ -59,6 +59,7 @@ def test_every_adapted_part_learns(whole: Path) -> None:
     assert sum(recorded["parameters_by_part"].values()) == sum(value.size for value in weights(whole).values())
 
 
+@pytest.mark.slow
 def test_towers_learn_where_activations_are_computed_again(clips: Path, tmp_path: Path, whole: Path) -> None:
     found = run(settings(tmp_path, clips, arguments={"activation_checkpointing": True}))
     for name, value in weights(found).items():
@@ -101,6 +102,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     assert kept == {"damaged-4", "checkpoint-6", "checkpoint-8"}  # two whole ones, as save_total_limit says
 
 
+@pytest.mark.slow
 def test_a_log_of_several_steps_goes_on_where_it_was(clips: Path, tmp_path: Path) -> None:
     """The checkpoint falls between two logs: the loss of the second is over the steps before it, too."""
     changes = {"arguments": {"logging_steps": 3, "max_steps": 6}}
