@@ -1,7 +1,7 @@
 # Each target works on a fresh clone, on a machine that has only Python (3.11 or newer) and make.
 #
 #   make demo          the shipped model answers clips that it has never met; the report is demo/report.html
-#   make test          the fast tests, one process;  make test-slow: kills, several processes, browser, fuzz
+#   make test          the fast tests;  make test-slow: kills, several processes, browser, fuzz, long training
 #   make lint          ruff and mypy
 #   make transfer      nineteen tasks alone and together (hours; it goes on where it was interrupted);  make transfer-quick
 #   make bench         the adapter, evaluation, masks, segmentation, parsers and prediction; results in benchmarks/results/

@@ -73,6 +73,7 @@ def test_an_interrupted_run_goes_on_to_the_same_result(clips: Path, tmp_path: Pa
     assert same(run(config), whole)
 
 
+@pytest.mark.slow
 def test_a_run_without_adapter_goes_on_to_the_same_result(clips: Path, tmp_path: Path) -> None:
     def ended(name: str, stop: int | None = None) -> Path:
         config = settings(
@@ -89,6 +90,7 @@ def test_a_run_without_adapter_goes_on_to_the_same_result(clips: Path, tmp_path:
     assert losses(whole) == losses(halved)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_passed_over(
     clips: Path, tmp_path: Path, whole: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -112,7 +114,7 @@ def test_a_log_of_several_steps_goes_on_where_it_was(clips: Path, tmp_path: Path
     assert losses(run(config)) == losses(whole) and set(losses(whole)) == {3, 6}
 
 
-@pytest.mark.parametrize("accumulated", [2, 4])
+@pytest.mark.parametrize("accumulated", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_a_step_does_not_depend_on_accumulation(clips: Path, tmp_path: Path, accumulated: int) -> None:
     made = [
         run(
@@ -150,6 +152,7 @@ def test_the_loss_is_the_mean_over_the_tokens_of_the_answers(clips: Path, tmp_pa
         assert found[f"loss_key/{key}"] == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_scores_while_training_choose_the_best_checkpoint(clips: Path, tmp_path: Path) -> None:
     look = {"split": "val", "samples": 2, "every": 2, "batch_size": 6}
     config = settings(tmp_path, clips, evaluation=look, arguments={"save_steps": 2})
