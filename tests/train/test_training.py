@@ -114,7 +114,8 @@ def test_a_log_of_several_steps_goes_on_where_it_was(clips: Path, tmp_path: Path
     assert losses(run(config)) == losses(whole) and set(losses(whole)) == {3, 6}
 
 
-@pytest.mark.parametrize("accumulated", [pytest.param(2, marks=pytest.mark.slow), 4])
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulated", [2, 4])
 def test_a_step_does_not_depend_on_accumulation(clips: Path, tmp_path: Path, accumulated: int) -> None:
     made = [
         run(
@@ -238,6 +239,7 @@ def test_a_sample_that_cannot_be_read_stops_the_run_or_is_left_out_and_listed(cl
         run(settings(tmp_path / "stop", clips, data={**data, "unreadable": "stop"}, arguments={"max_steps": 2}))
 
 
+@pytest.mark.slow
 def test_an_epoch_from_the_cache_opens_no_original(
     clips: Path, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
