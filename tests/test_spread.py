@@ -39,7 +39,7 @@ def cluster() -> Iterator[None]:
 
 
 class Disturbed:
-    """Passes items on as ``track`` does. At the first it kills every worker, or behind so many the user interrupts."""
+    """Passes items on as ``track`` does. Kills the workers, or behind so many items the user interrupts."""
 
     def __init__(self, ended: int | None = None) -> None:
         self.ended, self.killed, self.seen = ended, list[int](), 0
@@ -50,7 +50,7 @@ class Disturbed:
             yield item
             if self.seen == self.ended:
                 raise KeyboardInterrupt
-            if self.seen == 1 and self.ended is None:
+            if self.ended is None and not self.killed:  # items known from before come first, without workers
                 self.kill()
 
     def kill(self) -> None:
@@ -115,7 +115,7 @@ def test_tidepool(cluster: None, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_an_annotation_ended_and_then_killed(cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = tmp_path / "a" / "data", tmp_path / "b" / "data"
-    samples = [Sample(f"s{n}", "own", "ave", "train", answer=EventsAnswer((Event("bell", 2, 8),))) for n in range(40)]
+    samples = [Sample(f"s{n}", "own", "ave", "train", answer=EventsAnswer((Event("bell", 2, 8),))) for n in range(400)]
     for folder in (here, there):
         write(folder, "ave", "train", [*samples, Sample("none", "own", "ave", "train")])
     known = command("annotate", "--data", here, "--keys", "ave")
