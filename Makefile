@@ -1,7 +1,7 @@
 # Each target works on a fresh clone, on a machine that has only Python (3.11 or newer) and make.
 #
 #   make demo          the shipped model answers clips that it has never met; the report is demo/report.html
-#   make test          the fast tests, one process;  make test-slow: kills, several processes, browser, fuzz
+#   make test          the fast tests;  make test-slow: kills, several processes, browser, fuzz, long training
 #   make lint          ruff and mypy
 #   make transfer      nineteen tasks alone and together (hours; it goes on where it was interrupted);  make transfer-quick
 #   make bench         the adapter, evaluation, masks, segmentation, parsers and prediction; results in benchmarks/results/
@@ -26,7 +26,7 @@ export UV_HTTP_TIMEOUT ?= 300
 # once, at the installation: where PYTHONDONTWRITEBYTECODE is set every process would compile torch and transformers anew
 export UV_COMPILE_BYTECODE ?= 1
 
-TIDEPOOL := $(BIN)/crabplus build tidepool --out
+TIDEPOOL := $(BIN)/crabplus build tidepool --workers 2 --out
 QUICK := v2a,ucf,meld,avqa,ave,s4,ref_avs,avcap
 SUITE := $(BIN)/crabplus transfer run configs/suite/tidepool.yaml --processes 2 --report
 
@@ -52,7 +52,7 @@ test: $(READY)
 
 # pytest's exit status 5 says that no test was selected
 test-slow: $(READY) chromium
-	$(BIN)/python -m pytest -m slow $(TEST_ARGS) || test $$? -eq 5
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile $(TEST_ARGS) || test $$? -eq 5
 
 # The browser in which the slow tests use the web page; without it they fail, and say so.
 chromium:

@@ -12,10 +12,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-# one thread where `make test` works on two tests at a time
-threads = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
-os.environ.setdefault("OMP_NUM_THREADS", threads)
-os.environ.setdefault("MKL_NUM_THREADS", threads)
+# one thread where two tests run at a time: a worker of pytest-xdist has from its parent what this file set there
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("MKL_NUM_THREADS", "2")
 
 # No time limit per example: the machine may be busy.
 settings.register_profile("no deadline", deadline=None)

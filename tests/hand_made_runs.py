@@ -62,10 +62,11 @@ def write_run(
     return folder
 
 
-def write_training(folder: Path, kind: str, data: Path, keys: Mapping[str, int], seed: int = 0, **more: Any) -> Path:
+def write_training(folder: Path, kind: str, data: Path, keys: Mapping[str, int], seed: int = 0, model: str = "tiny",
+                   **more: Any) -> Path:  # fmt: skip
     """What training leaves: settings, facts and the step; ``keys`` with the samples of each in an epoch of 10 steps."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"out": str(folder), "model": "tiny", "seed": seed, "adapter": {"kind": kind},
+    config = {"out": str(folder), "model": model, "seed": seed, "adapter": {"kind": kind},
               "data": {"folder": str(data), "split": "train", "keys": {key: {} for key in keys}, **more}}  # fmt: skip
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     total = sum(keys.values())

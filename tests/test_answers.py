@@ -72,6 +72,7 @@ def test_own_labels_are_kept_to(plus, films):
     assert {event.label for event in made.answer.events} <= {"gong", "harp"} and made.settings["constrained"]
 
 
+@pytest.mark.slow
 def test_threads_share_a_model(plus, films):
     paths = [films / f"{number % 4}.mp4" for number in range(8)]
     alone = [plus.ask(path, task="events").answer for path in paths[:4]]

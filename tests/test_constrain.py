@@ -169,6 +169,7 @@ def generated(*asked):
     return [said.text for said in generate(*asked)]
 
 
+@pytest.mark.slow
 def test_answers_of_the_model(model, rows):
     encoded = [encode(model, sample, source, TINY, target=False) for sample, source in rows]
     free = generated(model, encoded, TINY.max_new_tokens)
@@ -187,7 +188,14 @@ def test_answers_of_the_model(model, rows):
         assert all(text.startswith(task.opening(sample)) for text in texts[1:]), texts
 
 
-@pytest.mark.parametrize("how", [(True, True), (False, True), (False, False)])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param((True, True), marks=pytest.mark.slow),
+        pytest.param((False, True), marks=pytest.mark.slow),
+        (False, False),
+    ],
+)
 def test_a_batch_and_one_by_one_give_the_same(model, rows, how):
     encoded = [encode(model, sample, source, TINY, target=False, reasoning=how[0]) for sample, source in rows[:8]]
     patterns = patterns_of(rows[:8], *how)

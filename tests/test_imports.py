@@ -15,6 +15,9 @@ ANYTHING = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or pa
 MAY_IMPORT: dict[str, set[str]] = {
     "assets": set(),
     "whole": set(),
+    "plugins": set(),
+    # processes of a cluster are handed functions
+    "spread": set(),
     # where models run
     "device": set(),
     "schema": set(),
@@ -25,7 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"schema", "media"},
     "segment": {"schema", "media", "device"},
     "report": {"schema", "media"},
-    "datasets": {"schema", "media", "tasks"},
+    # a file with a dataset in it is run (plugins)
+    "datasets": {"schema", "media", "tasks", "plugins"},
     "tidepool": {"schema", "media", "tasks", "datasets"},
     # reasoning reads an index and puts what was written back into it
     "reasoning": {"schema", "media", "tasks", "datasets"},
@@ -88,8 +92,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # ui probes what visitors upload (media), offers tasks by their plain names (own, tasks), films a clip for newcomers
     # where the model is the shipped one (models, tidepool), and makes masks (segment)
-    "ui": {"api", "report", "schema", "media", "own", "tasks", "models", "tidepool", "segment"},
-    "serve": {"api", "report", "schema"},
+    "ui": {"api", "report", "schema", "media", "own", "tasks", "models", "tidepool", "segment", "listening"},
+    # serve is handed a CrabPlus; it reads media that clients send (media), words tasks (tasks, own, windows), encodes
+    # and batches for itself (models), holds answers to labels (constrain) and says how sure they are (confidence)
+    "serve": {"schema", "media", "tasks", "models", "own", "windows", "confidence", "constrain", "listening"},
+    # sockets and signals of ui and serve
+    "listening": set(),
     # the demo is the whole of it in one run: it makes clips, asks the model, scores and reports
     "demo": ANYTHING - {"cli", "demo"},
     # commands, each of which imports what it needs when it runs

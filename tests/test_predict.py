@@ -77,6 +77,7 @@ def names(path):
     return [(said.task, said.id) for said in read_predictions(path)]
 
 
+@pytest.mark.slow
 def test_a_batch_of_eight_and_one_by_one_give_the_same(plus, folder):
     data = WithSource(samples_of(folder), Files(folder))
     single = list(predict(plus.model, data, plus.pack, 1))
@@ -255,6 +256,7 @@ def test_a_line_is_in_the_file_before_the_next_is_made(tmp_path):
     assert file.summary().endswith("1 with an error, 1 unparsable")
 
 
+@pytest.mark.slow
 def test_batches_that_do_not_fit_are_halved(asked, plus, folder, monkeypatch, caplog):
     answer, tried = module.generate, []
     data = WithSource(samples_of(folder), Files(folder))

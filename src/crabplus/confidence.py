@@ -61,6 +61,11 @@ class Recorder(LogitsProcessor):
         self.logs.append(scores.gather(-1, chosen)[:, 0] - scores.logsumexp(dim=-1))
         return kept
 
+    def row(self, number: int, tokens: list[int], tokenizer: Any) -> Said:
+        """What one row has said so far, of which ``tokens`` are its tokens that are no special ones."""
+        logs = [float(step[number]) for step in self.logs[: len(tokens)]]
+        return _said(tokens, logs, tokenizer)
+
     def read(self, tokens: Tensor, tokenizer: Any) -> list[Said]:
         """What was said in each row of generated tokens (B, T)."""
         logs = torch.stack(self.logs, dim=1).float().cpu().tolist()

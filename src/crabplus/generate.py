@@ -79,18 +79,38 @@ def predict(
         reasoning: whether it is asked for; constrain: whether answers are held to the form of their task.
         longest_first: answer in order of length, so that a batch holds little padding and lack of memory shows at once.
     """
-    settings = {**settings_of(pack, origin, reasoning, constrain), "dtype": dtype_of(model)}
-    order = _by_length(model.encoder, samples, pack, reasoning) if longest_first else list(range(len(samples)))
-    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    data = PromptData(model.encoder, samples, pack, reasoning)
-    room = _Room()
-    for items in _encoded(data, batches, workers):
+    batches = batches_of(model.encoder, samples, pack, batch_size, reasoning, longest_first)
+    answerer = Answerer(model, pack, origin, reasoning, constrain)
+    for items in _encoded(PromptData(model.encoder, samples, pack, reasoning), batches, workers):
+        yield from answerer(items)
+
+
+class Answerer:
+    """Answers batches as :func:`predict` does, with the same arguments; remembers how much did not fit into memory."""
+
+    def __init__(
+        self, model: Any, pack: Pack, origin: Mapping[str, Any] | None, reasoning: bool, constrain: bool
+    ) -> None:
+        self.model, self.pack, self.reasoning, self.constrain, self.room = model, pack, reasoning, constrain, _Room()
+        self.settings = {**settings_of(pack, origin, reasoning, constrain), "dtype": dtype_of(model)}
+
+    def __call__(self, items: Sequence[tuple[Sample, Any]]) -> Iterator[Prediction]:
+        """Answer one batch, of what :class:`~crabplus.data.PromptData` gives."""
         good = [(sample, made) for sample, made in items if not isinstance(made, Unreadable)]
-        patterns = [forms_of(sample, pack, reasoning, constrain) for sample, _ in good]
-        said = iter(_answers(model, [made for _, made in good], pack.max_new_tokens, patterns, room))
+        patterns = [forms_of(sample, self.pack, self.reasoning, self.constrain) for sample, _ in good]
+        encoded, longest = [made for _, made in good], self.pack.max_new_tokens
+        said = iter(_answers(self.model, encoded, longest, patterns, self.room))
         for sample, made in items:
             answer = made if isinstance(made, Unreadable) else next(said)
-            yield _prediction(sample, answer, pack, settings)
+            yield _prediction(sample, answer, self.pack, self.settings)
+
+
+def batches_of(
+    encoder: Any, samples: SampleList, pack: Pack, batch_size: int, reasoning: bool, longest_first: bool
+) -> list[list[int]]:
+    """The batches of :func:`predict`, by numbers of samples; ``encoder`` may be without its model."""
+    order = _by_length(encoder, samples, pack, reasoning) if longest_first else list(range(len(samples)))
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
 def _by_length(encoder: Any, samples: SampleList, pack: Pack, reasoning: bool) -> list[int]:

@@ -60,6 +60,7 @@ def test_media_are_read_once_and_errors_stay() -> None:
             source.wave(broken, 16)
 
 
+@pytest.mark.slow
 def test_a_batch_that_does_not_fit_counts_once(asker: Asker, asked: Any, folder: Any, monkeypatch: Any) -> None:
     samples = [*asked["ave"], *asked["arig"]][:4]
     said, wanted = asker.watched(samples, Files(folder))

@@ -147,6 +147,7 @@ def test_at_the_start_only_b_has_a_gradient_and_nothing_moves(config: TrainConfi
     assert found.losses[KEYS[last]] == pytest.approx(mean, rel=1e-4) and set(found.losses) == set(KEYS)
 
 
+@pytest.mark.slow
 def test_several_passes_give_the_same_and_keep_to_the_limit(config: TrainConfig) -> None:
     """With dropout, whose random numbers have to be the same in every pass."""
     whole = take(config)

@@ -64,6 +64,18 @@ def test_a_cell_is_a_run_with_equal_shares_and_the_settings_of_base_and_method(m
     assert joint.encoded and joint.encoded.folder == alone.encoded.folder == (tmp_path / "out/encoded").as_posix()
 
 
+def test_a_joint_cell_with_a_larger_batch_takes_fewer_steps_for_as_many_samples(make: Any) -> None:
+    batch, parts = "per_device_train_batch_size", "gradient_accumulation_steps"
+    base = {**content(Path())["base"], "arguments": {batch: 2}}
+    joint = {"arguments": {batch: 3, parts: 2, "learning_rate": 0.5}}
+    _, cells = make(base=base, joint=joint, per_key=10, equal_steps=["ilora"])
+    assert [(cell.method, cell.name, cell.steps) for cell in cells] == [
+        ("ilora-equal-steps", "all", 10), ("ilora", "all", 7), ("lora", "ave", 10), ("lora", "arig", 10)
+    ]  # fmt: skip
+    assert [cell.config.arguments.get("learning_rate") for cell in cells] == [0.5, 0.5, None, None]
+    assert make(base={**base, "arguments": {}}, joint={"arguments": {batch: 16}}, per_key=10)[1][0].steps == 10
+
+
 def test_only_cells_longer_than_save_every_have_checkpoints(make: Any) -> None:
     _, (joint, alone, _) = make(per_key=30, save_every=30)
     assert joint.config.arguments["save_steps"] == 30

@@ -67,6 +67,7 @@ def test_kind_by_name(name: str, kind: str) -> None:
     assert kind_of(name) == kind
 
 
+@pytest.mark.slow
 def test_a_batch_adds_up_to_its_samples(plus: Any, asked: Any, folder: Any) -> None:
     """Prompts and answers of other lengths in one batch: as if each were asked alone, and as it was recorded."""
     samples = [*asked["ave"], *asked["arig"]]

@@ -12,6 +12,7 @@ from crabplus.schema import Event, EventsAnswer, Sample, TextAnswer
 from hand_made_runs import first, write_run, write_suite, write_training, write_truth
 
 FAST = Settings(rounds=200)
+KEYS = ("avqa", "a2v")
 
 
 def cell_of(made, key, method="ilora"):
@@ -283,6 +284,26 @@ def test_the_baseline_without_reasoning_may_have_a_name_of_its_own(tmp_path):
         "avqa": 0.6, "a2v": 0.6,
     }  # fmt: skip
     assert made["methods"]["ilora"]["positive"] == 2 and made["notes"] == []
+
+
+def test_runs_of_two_models_are_compared_with_those_of_their_own(tmp_path):
+    data, places = write_truth(tmp_path / "data", 10, "avqa", "a2v"), []
+    for model, alone, together in (("tiny", 4, 6), ("my/modular", 8, 7)):
+        for keys, kind, right in ((("avqa",), "lora", alone), (("a2v",), "lora", alone), (KEYS, "ilora", together)):
+            places.append(tmp_path / "runs" / model / "-".join(keys))
+            write_run(places[-1], data, kind, dict.fromkeys(keys, first(right, 10)))
+            write_training(places[-1], kind, data, dict.fromkeys(keys, 100), model=model)
+    made = compare([tmp_path / "runs"], FAST)
+    assert {name: told["positive"] for name, told in made["methods"].items()} == {
+        "ilora, tiny": 2, "ilora, modular": 0
+    }  # fmt: skip
+    assert {row["method"] for row in made["trained"] if row["kind"] == "single-task"} == {
+        "lora, tiny", "lora, modular"
+    }  # fmt: skip
+    assert not made["notes"] and not made["missing"]
+    made = compare([*places[:2], places[-1]], FAST)
+    assert made["methods"]["ilora"]["positive"] == 2
+    assert made["notes"] == ["ilora: it and its single-task runs start from different models: my/modular, tiny"]
 
 
 def test_groups_of_keys_make_up_one_method(tmp_path):

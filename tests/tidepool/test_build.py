@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from crabplus import media
+from crabplus.cli import app
 from crabplus.datasets.avuie import read
 from crabplus.models.source import Files
 from crabplus.schema import SchemaError, to_json
@@ -70,6 +72,14 @@ def test_same_seed_same_annotation(folder, tmp_path):
     _, made = folder
     again = list(build(tmp_path, ("ave",), "test", 4, 9))
     assert again == made[:4]
+
+
+def test_two_processes_write_the_files_of_one(tmp_path):
+    for workers in ("1", "2"):
+        arguments = "--keys", "s4,a2v", "--samples", "3", "--workers", workers, "--out", str(tmp_path / workers)
+        assert CliRunner().invoke(app, ["build", "tidepool", *arguments]).exit_code == 0
+    one, two = ({p.relative_to(at): p.read_bytes() for p in at.rglob("*.*")} for at in (tmp_path / "1", tmp_path / "2"))
+    assert one == two and len(one) > 12
 
 
 def test_two_films_and_a_mask_lie_beside_each_other(folder):

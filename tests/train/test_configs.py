@@ -10,12 +10,14 @@ import transformers.training_args
 import yaml
 from accelerate import FullyShardedDataParallelPlugin
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
-from accelerate.utils.launch import prepare_multi_gpu_env
+from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
+import crabplus.train.sharding
 from crabplus.config import TrainConfig, load_config
 from crabplus.models import load_skeleton
 from crabplus.tasks import TASKS
-from crabplus.train.arguments import arguments_of, batch_of
+from crabplus.train.arguments import arguments_of, division_of
+from crabplus.train.sharding import check_sharding
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RUNS, LAUNCHES = sorted(CONFIGS.glob("*.yaml")), sorted((CONFIGS / "accelerate").glob("*.yaml"))
@@ -68,7 +70,7 @@ def test_large_ones_are_the_published_setting(path: Path) -> None:
     }  # fmt: skip
     arguments = arguments_of(config)
     assert arguments.activation_checkpointing_kwargs == {"use_reentrant": False}
-    assert batch_of(arguments) * gpus(path) == 64
+    assert division_of(arguments).batch * gpus(path) == 64
 
 
 def test_large_ones_differ_in_nothing_else() -> None:
@@ -83,17 +85,22 @@ def launched(path: Path) -> tuple[argparse.Namespace, dict[str, str]]:
     """What ``accelerate launch`` makes of a config file: its arguments, and the environment of the processes."""
     parser = launch_command_parser()
     args = parser.parse_args(["--config_file", str(path), "-m", "crabplus", "train", "settings.yaml"])
-    made, _, _ = _validate_launch_command(args)
-    return made, prepare_multi_gpu_env(made)
+    made, defaults, _ = _validate_launch_command(args)
+    if not made.use_deepspeed:
+        return made, prepare_multi_gpu_env(made)
+    made.deepspeed_fields_from_accelerate_config = ",".join(defaults.deepspeed_config)  # as the launcher does
+    return made, prepare_deepspeed_cmd_env(made)[1]
 
 
 @pytest.mark.parametrize("path", LAUNCHES, ids=lambda path: path.stem)
 def test_the_launcher_takes_its_configs(path: Path) -> None:
     args, environment = launched(path)
-    assert args.num_processes == gpus(path) and args.use_fsdp != args.multi_gpu
+    assert args.num_processes == gpus(path) and args.use_fsdp + args.multi_gpu + args.use_deepspeed == 1
     assert environment["ACCELERATE_MIXED_PRECISION"] == "bf16"
     known = {action.dest for action in launch_command_parser()._actions}
-    assert set(yaml.safe_load(path.read_text()).get("fsdp_config", {})) <= known  # it takes any other without a word
+    content = yaml.safe_load(path.read_text())
+    for part in ("fsdp_config", "deepspeed_config"):
+        assert set(content.get(part, {})) <= known  # it takes any other without a word
 
 
 @pytest.mark.parametrize("path", [path for path in LAUNCHES if "fsdp" in path.stem], ids=lambda path: path.stem)
@@ -110,6 +117,21 @@ def test_fsdp_divides_every_layer_and_saves_adapters_whole(path: Path, monkeypat
     parts = {"model.language_model.layers": 4, "model.visual.blocks": 4, "model.audio_tower.layers": 3}
     counted = {part: sum(name.rpartition(".")[0] == part for name in divided) for part in parts}
     assert counted == parts and len(divided) == math.fsum(parts.values())
+
+
+@pytest.mark.parametrize("path", [path for path in LAUNCHES if "zero2" in path.stem], ids=lambda path: path.stem)
+def test_zero_2_is_what_is_taken_and_leaves_the_batch_to_the_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    args, environment = launched(path)
+    assert args.deepspeed_multinode_launcher == "standard"
+    assert environment["ACCELERATE_DEEPSPEED_ZERO_STAGE"] == "2"
+    assert (
+        environment["ACCELERATE_GRADIENT_ACCUMULATION_STEPS"] == environment["ACCELERATE_GRADIENT_CLIPPING"] == "auto"
+    )
+    for name, value in environment.items():
+        if name.startswith("ACCELERATE_"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setattr(crabplus.train.sharding, "find_spec", lambda name: object())
+    check_sharding({"bf16": True}, load_config(CONFIGS / "qwen2_5_omni_7b_8gpu.yaml"))
 
 
 @pytest.mark.parametrize("path", [*RUNS, *LAUNCHES], ids=lambda path: path.stem)

@@ -234,15 +234,18 @@ class Two:
         return getattr(self.arguments, name)
 
 
-@pytest.mark.parametrize(("sharded", "divided"), [("false", 1), ("true", 2)])
-def test_several_processes(plan_of, monkeypatch, sharded, divided):
-    """With DDP each process holds everything; FSDP divides all but the activations."""
+@pytest.mark.parametrize(
+    ("way", "divided"),
+    [("", ()), ("FSDP", ("weights", "gradients", "optimiser")), ("DEEPSPEED", ("gradients", "optimiser"))],
+)
+def test_several_processes(plan_of, monkeypatch, way, divided):
+    """With DDP each process holds everything; FSDP divides all but the activations, ZeRO-2 what the weights leave."""
     plan = plan_of("arguments.per_device_train_batch_size=2")
     alone = estimate(plan, 0).memory
-    monkeypatch.setenv("ACCELERATE_USE_FSDP", sharded)
+    monkeypatch.setenv(f"ACCELERATE_USE_{way}", "true")
     made = estimate(replace(plan, arguments=Two(plan.arguments)), 0)
     for what in ("weights", "gradients", "optimiser"):
-        assert made.memory[what] == -(-alone[what] // divided)
+        assert made.memory[what] == -(-alone[what] // (2 if what in divided else 1))
     assert made.memory["activations"] == alone["activations"]
     assert made.processes == 2 and len(made.notes) == 1
 

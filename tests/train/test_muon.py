@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import get_peft_model
 from safetensors.numpy import load_file
 from torch import nn
 
 from crabplus.config import ConfigError
+from crabplus.ilora import ILoraConfig
 from crabplus.train import check, train
 from crabplus.train.arguments import arguments_of
 from crabplus.train.estimate import estimate
@@ -48,6 +50,24 @@ def test_matrices_take_the_orthogonal_update_and_the_rest_that_of_adamw():
         torch.testing.assert_close(p, twin)
 
 
+@pytest.mark.parametrize("share", [True, False])
+def test_every_head_is_a_matrix_of_its_own(share):
+    base = nn.Sequential(nn.Linear(6, 5))
+    config = ILoraConfig(r=2, num_heads=3, share_a=share, target_modules=["0"], init_weights=False)
+    model = get_peft_model(base, config)
+    layer = model.base_model.model[0]
+    a, b = layer.ilora_A["default"], layer.ilora_B["default"]
+    before = a.detach().clone(), b.detach().clone()
+    for p in (a, b):
+        p.grad = torch.randn(p.shape, generator=torch.Generator().manual_seed(0))
+    Muon(model, 0.01).step()
+    for old, p, side, longest in ((before[0], a, 0, 6), (before[1], b, 1, 5)):
+        count = 1 if share and side == 0 else 3
+        pieces = [orthogonal(piece) for piece in p.grad.chunk(count, side)]
+        torch.testing.assert_close(p.detach(), old - 0.01 * 0.2 * longest**0.5 * torch.cat(pieces, side))
+
+
+@pytest.mark.slow
 def test_a_run_goes_on_to_the_same_weights(clips, tmp_path):
     def run(name, stop=None):
         config = settings(tmp_path / name, clips, optimizer="muon", arguments={"max_steps": 4, "save_steps": 2})

@@ -59,6 +59,7 @@ def test_every_adapted_part_learns(whole: Path) -> None:
     assert sum(recorded["parameters_by_part"].values()) == sum(value.size for value in weights(whole).values())
 
 
+@pytest.mark.slow
 def test_towers_learn_where_activations_are_computed_again(clips: Path, tmp_path: Path, whole: Path) -> None:
     found = run(settings(tmp_path, clips, arguments={"activation_checkpointing": True}))
     for name, value in weights(found).items():
@@ -72,6 +73,7 @@ def test_an_interrupted_run_goes_on_to_the_same_result(clips: Path, tmp_path: Pa
     assert same(run(config), whole)
 
 
+@pytest.mark.slow
 def test_a_run_without_adapter_goes_on_to_the_same_result(clips: Path, tmp_path: Path) -> None:
     def ended(name: str, stop: int | None = None) -> Path:
         config = settings(
@@ -88,6 +90,7 @@ def test_a_run_without_adapter_goes_on_to_the_same_result(clips: Path, tmp_path:
     assert losses(whole) == losses(halved)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_passed_over(
     clips: Path, tmp_path: Path, whole: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -101,6 +104,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     assert kept == {"damaged-4", "checkpoint-6", "checkpoint-8"}  # two whole ones, as save_total_limit says
 
 
+@pytest.mark.slow
 def test_a_log_of_several_steps_goes_on_where_it_was(clips: Path, tmp_path: Path) -> None:
     """The checkpoint falls between two logs: the loss of the second is over the steps before it, too."""
     changes = {"arguments": {"logging_steps": 3, "max_steps": 6}}
@@ -110,6 +114,7 @@ def test_a_log_of_several_steps_goes_on_where_it_was(clips: Path, tmp_path: Path
     assert losses(run(config)) == losses(whole) and set(losses(whole)) == {3, 6}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulated", [2, 4])
 def test_a_step_does_not_depend_on_accumulation(clips: Path, tmp_path: Path, accumulated: int) -> None:
     made = [
@@ -148,6 +153,7 @@ def test_the_loss_is_the_mean_over_the_tokens_of_the_answers(clips: Path, tmp_pa
         assert found[f"loss_key/{key}"] == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_scores_while_training_choose_the_best_checkpoint(clips: Path, tmp_path: Path) -> None:
     look = {"split": "val", "samples": 2, "every": 2, "batch_size": 6}
     config = settings(tmp_path, clips, evaluation=look, arguments={"save_steps": 2})
@@ -233,6 +239,7 @@ def test_a_sample_that_cannot_be_read_stops_the_run_or_is_left_out_and_listed(cl
         run(settings(tmp_path / "stop", clips, data={**data, "unreadable": "stop"}, arguments={"max_steps": 2}))
 
 
+@pytest.mark.slow
 def test_an_epoch_from_the_cache_opens_no_original(
     clips: Path, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

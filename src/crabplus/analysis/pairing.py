@@ -1,7 +1,8 @@
 """Which single-task run is compared with which multi-task run, and which of them are not there."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from crabplus.analysis.runs import Run, RunsError
@@ -26,13 +27,13 @@ class Pairing:
     """The runs by what they are compared in.
 
     Attributes:
-        singles: the baseline: single-task runs by key, reasoning and seed.
+        singles: the baseline: single-task runs by key, group and seed.
         methods: multi-task runs by the column of the report that they belong to.
         notes: on runs that are used in no comparison.
     """
 
     baseline: str
-    singles: Mapping[tuple[str, str, int], Run]
+    singles: Mapping[tuple[str, Any, int], Run]
     methods: Mapping[str, Sequence[Run]]
     notes: tuple[str, ...]
 
@@ -42,16 +43,16 @@ class Pairing:
         return [*self.singles.values(), *(run for runs in self.methods.values() for run in runs)]
 
     def singles_of(self, method: str) -> list[Run]:
-        """The single-task runs of the same reasoning as a method."""
-        return [run for (_, reasoning, _), run in self.singles.items() if reasoning == self.reasoning(method)]
+        """The single-task runs of the same reasoning and model as a method."""
+        return [run for (_, group, _), run in self.singles.items() if group == self._first(method).group]
 
     def baseline_of(self, method: str) -> str:
         """Name of the single-task runs that a method is compared with."""
-        return Run("", self.baseline, self.baseline, (), 0, self.reasoning(method)).column
+        return replace(self._first(method), method=self.baseline).column
 
-    def reasoning(self, method: str) -> str:
-        """That all runs of a method have."""
-        return self.methods[method][0].reasoning
+    def _first(self, method: str) -> Run:
+        """A run of the method; all have the same group."""
+        return self.methods[method][0]
 
     def keys_of(self, method: str) -> list[str]:
         """Keys that are trained alone or in a run of the method, in the order of the tasks."""
@@ -65,7 +66,7 @@ class Pairing:
 
     def sides(self, method: str, key: str, seed: int) -> tuple[Run | Lack, Run | Lack]:
         """The single-task and the multi-task run of a key, or what is not there."""
-        single = self.singles.get((key, self.reasoning(method), seed))
+        single = self.singles.get((key, self._first(method).group, seed))
         multi = next((run for run in self.methods[method] if run.seed == seed and key in run.keys), None)
         return (
             single or Lack(key, self.baseline_of(method), seed, "single-task", "there is no such run"),
@@ -85,20 +86,20 @@ def pair(runs: Iterable[Run], baseline: str) -> Pairing:
     """Put runs where they belong.
 
     Args:
-        baseline: method of the single-task runs; where none of the same reasoning has this name, the kind of their
-            adapter.
+        baseline: method of the single-task runs; where none of the same group has this name, the kind of their
+            adapter. Where single-task runs start from several models, others are compared with those of their own.
 
     Raises:
         RunsError: no run of one of the two sorts, or two of one place; names the folders.
     """
-    runs = list(runs)
+    runs = _with_bases(list(runs))
     alone, joint = [run for run in runs if run.single], [run for run in runs if not run.single]
     chosen = _baseline(alone, baseline)
     if not joint:
         raise RunsError("there are single-task runs only; name runs that were trained on several keys, too")
     singles: dict[tuple[str, str, int], Run] = {}
     for run in chosen:
-        _put(singles, (run.keys[0], run.reasoning, run.seed), run)
+        _put(singles, (run.keys[0], run.group, run.seed), run)
     methods: dict[str, list[Run]] = {}
     taken: dict[tuple[Any, ...], Run] = {}
     for run in joint:
@@ -113,12 +114,21 @@ def pair(runs: Iterable[Run], baseline: str) -> Pairing:
     return Pairing(baseline, singles, methods, tuple(notes))
 
 
+def _with_bases(runs: list[Run]) -> list[Run]:
+    """The runs, told apart by their models if those on one key start from several."""
+    if len({run.model for run in runs if run.single and run.model}) < 2:
+        return runs
+    words = {run.model or "": PurePath(run.model or "no known model").name for run in runs}
+    unique = len(set(words.values())) == len(words)
+    return [replace(run, base=words[run.model or ""] if unique else run.model) for run in runs]
+
+
 def _baseline(alone: Sequence[Run], baseline: str) -> list[Run]:
     if not alone:
         raise RunsError("no run was trained on one key alone, and these are what the others are compared with")
     chosen = []
-    for reasoning in dict.fromkeys(run.reasoning for run in alone):
-        same = [run for run in alone if run.reasoning == reasoning]
+    for group in dict.fromkeys(run.group for run in alone):
+        same = [run for run in alone if run.group == group]
         chosen += [run for run in same if run.method == baseline] or [run for run in same if run.kind == baseline]
     if not chosen:
         known = ", ".join(dict.fromkeys(run.method for run in alone))

@@ -33,6 +33,7 @@ class Run:
         data, split: folder and split that it was asked about. model: what the adapter sits on.
         steps: after which its weights are taken. parameters: that were trained.
         seen: samples of each key that it learned from, repeats included.
+        base: its model in a word, where that tells runs apart.
     """
 
     folder: str
@@ -50,6 +51,12 @@ class Run:
     steps: int | None = None
     parameters: int | None = None
     seen: Mapping[str, int] | None = None
+    base: str | None = None
+
+    @property
+    def group(self) -> tuple[str | None, str]:
+        """What it has in common with the runs that it is compared with."""
+        return self.base, self.reasoning
 
     @property
     def single(self) -> bool:
@@ -58,9 +65,10 @@ class Run:
 
     @property
     def column(self) -> str:
-        """Method and reasoning in words."""
+        """Method, reasoning and model in words."""
         words = {"on": "", "off": " without reasoning"}.get(self.reasoning, f" {self.reasoning} reasoning")
-        return self.method if words.strip() in self.method else self.method + words
+        made = self.method if words.strip() in self.method else self.method + words
+        return f"{made}, {self.base}" if self.base else made
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values."""

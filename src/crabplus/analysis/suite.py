@@ -4,6 +4,7 @@ A *cell* is one run of it: a method, on one key or on all of them, with one seed
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -36,6 +37,8 @@ EQUAL = "-equal-steps"
 """What is added to the name of a method that learns all keys together in the steps of one key."""
 SUITE = "suite.yaml"
 
+BATCH = {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 1}
+"""Training arguments that make the batch, and what transformers takes where they are left out."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 RESERVED = {
@@ -63,12 +66,14 @@ class SuiteConfig(Settings):
     """A suite.
 
     Attributes:
-        suite: its name; base: settings of ``crabplus train`` that all cells share.
+        suite: its name; base: settings of ``crabplus train`` that all cells share; joint: those in which cells that
+            learn all keys differ, such as a larger batch.
         keys, seeds: of the cells; methods: each a name with settings that differ from ``base``, and perhaps its own
             ``seeds``.
         single: methods that learn each key alone; multi: those that learn all keys together, in equal shares.
         equal_steps: methods that also learn all keys together in the steps of a single one.
-        per_key: steps for each key: a single cell takes so many, one of K keys K times as many.
+        per_key: steps for each key: a single cell takes so many, one of K keys K times as many; fewer where its batch
+            is larger than that of ``base``, so that every cell sees as many samples of a key.
         ask: what is asked in the end; save_every: steps between two checkpoints, from which a killed cell goes on.
         threads: of each process. It decides on the last bits of the results, so it does not follow the machine.
         encoded: GiB of outputs of the towers that are kept for all cells; None: the towers run in every step.
@@ -76,6 +81,7 @@ class SuiteConfig(Settings):
 
     suite: Name
     base: dict[str, Any]
+    joint: dict[str, Any] = Field(default_factory=dict)
     keys: tuple[str, ...] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     methods: dict[Name, dict[str, Any]] = Field(min_length=1)
@@ -120,7 +126,7 @@ class SuiteConfig(Settings):
                 raise ValueError(f"methods: {label + EQUAL} is the name that equal_steps gives; call it otherwise")
         if len(self.keys) < 2 and (self.multi or self.equal_steps):
             raise ValueError("keys: at least two wanted, for methods that learn keys together")
-        for where, content in (("base", self.base), *self.methods.items()):
+        for where, content in (("base", self.base), ("joint", self.joint), *self.methods.items()):
             for name, other in RESERVED.items():
                 if _find(content, name) is not None:
                     raise ValueError(f"{where}: {name} is not set there; in its place: {other}")
@@ -161,8 +167,8 @@ class SuiteCell:
 
     @property
     def cost(self) -> float:
-        """How long it takes, roughly, in steps: an answer is some tokens one behind the other, in a batch."""
-        return self.steps + len(self.keys) * self.ask.samples / 16
+        """How long it takes, roughly, in samples: to learn from one takes about as long as to answer it."""
+        return self.steps * _batch(self.config.model_dump()) + len(self.keys) * self.ask.samples
 
     @property
     def mark(self) -> str:
@@ -211,11 +217,11 @@ def cells_of(suite: SuiteConfig, out: Path, name: str = "suite") -> list[SuiteCe
         ConfigError: settings that cannot be; ``name`` is that of the file.
     """
     made = [
-        *(_cell(suite, out, name, label, (key,), seed, suite.per_key)
+        *(_cell(suite, out, name, label, (key,), seed)
           for label in suite.single for seed in _seeds(suite, label) for key in suite.keys),
-        *(_cell(suite, out, name, label, suite.keys, seed, suite.per_key * len(suite.keys))
+        *(_cell(suite, out, name, label, suite.keys, seed)
           for label in suite.multi for seed in _seeds(suite, label)),
-        *(_cell(suite, out, name, label, suite.keys, seed, suite.per_key, EQUAL)
+        *(_cell(suite, out, name, label, suite.keys, seed, EQUAL)
           for label in suite.equal_steps for seed in _seeds(suite, label)),
     ]  # fmt: skip
     if not made:
@@ -251,10 +257,13 @@ def status_of(cell: SuiteCell, since: float = 0.0) -> str | None:
 
 
 def _cell(
-    suite: SuiteConfig, out: Path, file: str, label: str, keys: tuple[str, ...], seed: int, steps: int, more: str = ""
+    suite: SuiteConfig, out: Path, file: str, label: str, keys: tuple[str, ...], seed: int, more: str = ""
 ) -> SuiteCell:  # fmt: skip
     name = keys[0] if len(keys) == 1 else ALL
-    content = _merged(suite.base, {key: value for key, value in suite.methods[label].items() if key != "seeds"})
+    shared = suite.base if name != ALL else _merged(suite.base, suite.joint)
+    content = _merged(shared, {key: value for key, value in suite.methods[label].items() if key != "seeds"})
+    samples = suite.per_key * len(keys) * _batch(suite.base)
+    steps = suite.per_key if more else math.ceil(samples / _batch(content))
     data, arguments = content.get("data") or {}, content.get("arguments") or {}
     saved = {"save_steps": suite.save_every} if steps > suite.save_every else {"save_strategy": "no"}
     config = make_config(
@@ -270,6 +279,12 @@ def _cell(
         f"{file}: method {label}",
     )  # fmt: skip
     return SuiteCell(suite.suite, label + more, name, keys, seed, config, steps, suite.ask, suite.threads)
+
+
+def _batch(content: Mapping[str, Any]) -> int:
+    """Samples of a step by these settings; what is no number counts as 1, and is told when the config is made."""
+    given = {**BATCH, **(content.get("arguments") or {})}
+    return math.prod(given[name] if isinstance(given[name], int) and given[name] > 0 else 1 for name in BATCH)
 
 
 def _seeds(suite: SuiteConfig, label: str) -> Sequence[int]:

@@ -168,9 +168,10 @@ def _values(values: Iterable[Any]) -> list[Any]:
 def _notes(bench: Bench, pairing: Pairing, cells: Sequence[Cell]) -> list[str]:
     """What makes a comparison less than fair, or was left out of it."""
     notes = []
-    models = _values(run.model for run in pairing.used)
-    if len(models) > 1:
-        notes.append(f"the runs start from different models: {', '.join(models)}")
+    for method, runs in pairing.methods.items():
+        models = _values(run.model for run in [*pairing.singles_of(method), *runs])
+        if len(models) > 1:
+            notes.append(f"{method}: it and its single-task runs start from different models: {', '.join(models)}")
     for run in pairing.used:
         said = bench.answered(run)
         extra = [key for key in said if key not in run.keys] if not isinstance(said, str) else []

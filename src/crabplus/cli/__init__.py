@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from crabplus import __version__
-from crabplus.cli import data, model, own, predict, routing, segment, training, transfer, ui
+from crabplus.cli import data, model, models, own, packs, predict, routing, segment, serve, training, transfer, ui
+from crabplus.cli.options import RayCommand
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -16,11 +17,13 @@ app = typer.Typer(
 )  # fmt: skip
 for _command in (
     model.demo, own.ask, training.train, training.estimate, predict.predict, predict.evaluate, segment.segment,
-    routing.routing, data.annotate, data.export, ui.ui,
+    routing.routing, data.annotate, data.export, ui.ui, serve.serve, models.compose,
 ):  # fmt: skip
-    app.command()(_command)
+    app.command(cls=RayCommand if "ray" in _command.__annotations__ else None)(_command)
 app.add_typer(data.build_app, name="build")
+data.ls_app.command("models")(models.ls_models)
 app.add_typer(data.ls_app, name="ls")
+app.add_typer(packs.packs_app, name="packs")
 app.add_typer(transfer.transfer_app, name="transfer")
 
 

@@ -1,5 +1,7 @@
 """Commands about data: build, annotate, export, ls."""
 
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +14,8 @@ from crabplus.cli.options import (
     Out,
     PackFile,
     Plugin,
+    Ray,
+    RayCommand,
     Seed,
     Split,
     clear_errors,
@@ -19,8 +23,10 @@ from crabplus.cli.options import (
     keys_in,
     names_in,
     one_of,
+    processes,
     take_plugin,
     track,
+    workers_at,
 )
 
 
@@ -44,7 +50,7 @@ build_app = typer.Typer(
 ls_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List what there is.")
 
 
-@build_app.command("tidepool")
+@build_app.command("tidepool", cls=RayCommand)
 def build_tidepool(
     out: Out,
     keys: Annotated[str, typer.Option(help="Task keys, with commas between them, or 'all'.")] = "all",
@@ -52,18 +58,24 @@ def build_tidepool(
     samples: Annotated[int, typer.Option(min=1, help="Clips of each key.")] = 100,
     seed: Seed = 0,
     level: Annotated[str, typer.Option(help="How hard the world is.")] = "standard",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that film.")] = 1,
+    ray: Ray = None,
 ) -> None:
     """Film Tidepool clips with exact ground truth."""
     with clear_errors():
-        from crabplus.tidepool.build import build
+        from crabplus.tidepool.build import build, maker
         from crabplus.tidepool.keys import KEYS
 
         names = tuple(KEYS) if keys == "all" else names_in(keys)
-        made = sum(1 for _ in track(build(out, names, split, samples, seed, level), "filming", samples * len(names)))
-    typer.echo(f"{made} samples of {', '.join(names)} in {out}")
+        out.mkdir(parents=True, exist_ok=True)
+        make = partial(maker, out, split, seed)
+        with workers_at(ray, make, [out]) as there, processes(1 if ray else workers, make()) as here:
+            made = build(out, names, split, samples, seed, level, there.map if there else here)
+            count = sum(1 for _ in track(made, "filming", samples * len(names)))
+    typer.echo(f"{count} samples of {', '.join(names)} in {out}")
 
 
-@build_app.command("original", hidden=True)
+@build_app.command("original", cls=RayCommand, hidden=True)
 def build_original(
     key: Annotated[str, typer.Argument(help="Task key.")],
     out: Out,
@@ -77,6 +89,7 @@ def build_original(
     shard: Annotated[str, typer.Option(help="Which part of how many, as 2/8.")] = "1/1",
     merge: Annotated[bool, typer.Option("--merge", help="Join the parts that --shard wrote.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Files looked at at a time.")] = 2,
+    ray: Ray = None,
     plugin: Plugin = None,
 ) -> None:
     """Read an original dataset: build KEY --root FOLDER --out FOLDER."""
@@ -86,6 +99,7 @@ def build_original(
         from crabplus.datasets import get_dataset
         from crabplus.datasets.build import build
         from crabplus.datasets.build import merge as join
+        from crabplus.datasets.medialist import Looker
         from crabplus.report.table import build_table
 
         take_plugin(plugin)
@@ -99,10 +113,12 @@ def build_original(
         if root is None:
             raise ValueError(f"--root FOLDER is missing: where {dataset.name} was unpacked, with {dataset.needs}")
         number, count = (int(text) for text in halves(shard, "/", "--shard 2/8"))
-        made = build(
-            dataset, root, out, names, place=one_of(media, "reference", "link", "copy"), probe=probe,
-            keep=keep_missing, published=published, shard=(number - 1, count), workers=workers, track=track,
-        )  # fmt: skip
+        with workers_at(ray, partial(Looker, root), [root]) as there:
+            made = build(
+                dataset, root, out, names, place=one_of(media, "reference", "link", "copy"), probe=probe,
+                keep=keep_missing, published=published, shard=(number - 1, count), workers=workers, track=track,
+                spread=there and there.map,
+            )  # fmt: skip
     Console().print(build_table(made, title=f"{dataset.name}, {dataset.homepage}; licence: {dataset.licence}"))
 
 
@@ -120,31 +136,27 @@ def annotate(
     price_in: Annotated[float, typer.Option(help="Price of a million tokens sent.")] = 0.0,
     price_out: Annotated[float, typer.Option(help="Price of a million tokens written.")] = 0.0,
     audit: Annotated[Path | None, typer.Option(help="Page with 2 % of the samples, to look through.")] = None,
+    ray: Ray = None,
     plugin: Plugin = None,
 ) -> None:
     """Write explicit reasoning that leads to the true answers of a data folder."""
     with clear_errors():
-        from crabplus.models.source import Files
         from crabplus.reasoning.annotate import Rules
         from crabplus.reasoning.folder import annotate_folder, audited
-        from crabplus.reasoning.teacher import Endpoint, Local, by_template
         from crabplus.report.html import write_gallery
 
         take_plugin(plugin)
         if budget is not None and not (price_in or price_out):
             raise ValueError("--budget needs prices: --price-in and --price-out, for a million tokens")
-        if teacher == "template":
-            asked: Any = by_template
-        elif teacher.startswith("local:"):
-            asked = Local(*_local(teacher.removeprefix("local:"), data))
-        else:
-            asked = Endpoint(teacher, Files(data), url, frames=frames, sound=sound)
+        make = partial(_teacher, teacher, data, url, frames, sound)
         rules = Rules(attempts, concurrency, budget, price_in, price_out)
-        shown, outcomes = [], []
-        for key in keys_in(keys):
-            outcomes.append(annotate_folder(data, key, split, asked, teacher, rules, track))
-            typer.echo(outcomes[-1].words)
-            shown += audited(data, key, split) if audit else []
+        shown, outcomes, output = [], [], sys.stdout  # which Ray does not get
+        with workers_at(ray, make, [data], plugin, **_place(teacher, concurrency)) as workers:
+            asked = workers or make()
+            for key in keys_in(keys):
+                outcomes.append(annotate_folder(data, key, split, asked, teacher, rules, track))
+                typer.echo(outcomes[-1].words, file=output)
+                shown += audited(data, key, split) if audit else []
         if audit:
             write_gallery(audit, *_audited(shown, data), title=f"Reasoning in {data.name}")
             typer.echo(f"audit: {audit}")
@@ -231,6 +243,26 @@ def ls_datasets(
             table.add_row(key, f"{item.name}\n{item.licence}", splits, item.needs)
         Console().print(table)
         typer.echo("options, homepages and papers: --json")
+
+
+def _teacher(teacher: str, data: Path, url: str | None, frames: int, sound: bool) -> Any:
+    from crabplus.models.source import Files
+    from crabplus.reasoning.teacher import Endpoint, Local, by_template
+
+    if teacher == "template":
+        return by_template
+    if teacher.startswith("local:"):
+        return Local(*_local(teacher.removeprefix("local:"), data))
+    return Endpoint(teacher, Files(data), url, frames=frames, sound=sound)
+
+
+def _place(teacher: str, concurrency: int) -> dict[str, Any]:
+    """What a worker of a cluster has, and how many calls it makes at a time: a model answers one."""
+    if not teacher.startswith("local:"):
+        return {"at_once": concurrency}
+    import torch
+
+    return {"gpu": True, "cpus": torch.get_num_threads()}
 
 
 def _local(model: str, data: Path) -> Any:

@@ -1,10 +1,16 @@
 """What the commands share: options, clear errors, progress."""
 
-from collections.abc import Iterable, Iterator
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 Seed = Annotated[int, typer.Option(help="Another seed makes other clips.")]
@@ -14,7 +20,25 @@ Adapter = Annotated[str | None, typer.Option(help="Folder of an adapter; 'none' 
 Data = Annotated[Path, typer.Option(help="AV-UIE v2 folder.")]
 Split = Annotated[str, typer.Option(help="Split of the data.")]
 PackFile = Annotated[Path | None, typer.Option("--pack", help="Wording pack (YAML); default: the model's own.")]
-Plugin = Annotated[Path | None, typer.Option(help="Python file with a dataset, and perhaps a task, of your own.")]
+Plugin = Annotated[
+    Path | None, typer.Option(help="Python file with a dataset, a task or a family of models of your own.")
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(metavar="[ADDRESS]", help="Let a Ray cluster do it: its host:port; none, or auto: this machine's."),
+]
+
+
+class RayCommand(TyperCommand):
+    """A command with ``--ray``, behind which no address need stand."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See ``click.Command``."""
+        if "--ray" in args:
+            place = args.index("--ray") + 1
+            if args[place : place + 1] == [] or args[place].startswith("-"):
+                args = [*args[:place], "auto", *args[place:]]
+        return super().parse_args(ctx, args)
 
 
 class clear_errors:
@@ -60,11 +84,50 @@ def keys_in(keys: str) -> tuple[str, ...]:
 
 
 def take_plugin(plugin: Path | None) -> None:
-    """Take the datasets of a Python file, if one is named."""
+    """Take the datasets and families of models of a Python file, if one is named."""
     if plugin:
-        from crabplus.datasets import add_plugin
+        from crabplus import datasets, models
+        from crabplus.plugins import load
 
-        add_plugin(plugin)
+        module = load(plugin)
+        if not [*datasets.take(module), *models.take(module)]:
+            raise ValueError(
+                f"{plugin}: no subclass of crabplus.datasets.Dataset with a key in it, and no MODEL_TYPES of a family"
+            )
+
+
+def workers_at(
+    ray: str | None, make: Callable[[], Any], needs: Sequence[Path], plugin: Path | None = None, **options: Any
+) -> Any:
+    """The workers of a cluster, to be used in ``with``; None if none is named.
+
+    Args:
+        make: gives the function of a worker, where the plug-in was taken; the rest: see ``crabplus.spread.Workers``.
+    """
+    if ray is None:
+        return nullcontext()
+    from crabplus.spread import Workers
+
+    return Workers(ray, partial(_with_plugin, plugin, make), needs, **options)
+
+
+@contextmanager
+def processes(count: int, function: Callable[[Any], Any]) -> Iterator[Callable[[Iterable[Any]], Iterator[Any]]]:
+    """Has a function done for each item, in order, by so many processes; Ctrl-C drops what has not begun."""
+    if count == 1:
+        yield partial(map, function)
+        return
+    ignored = signal.SIGINT, signal.SIG_IGN  # this process alone obeys it
+    pool = ProcessPoolExecutor(count, get_context("spawn"), signal.signal, ignored)
+    try:
+        yield partial(pool.map, function)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _with_plugin(plugin: Path | None, make: Callable[[], Any]) -> Any:
+    take_plugin(plugin)
+    return make()
 
 
 def halves(text: str, sign: str, form: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from crabplus.cli.options import (
     Model,
     PackFile,
     Plugin,
+    Ray,
     Split,
     clear_errors,
     keys_in,
@@ -55,6 +56,7 @@ def predict(
     batch_size: Annotated[int, typer.Option(min=1, help="Samples at a time; fewer where memory is short.")] = 8,
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode ahead; 0: a thread does.")] = 0,
     shard: Annotated[str, typer.Option(help="With --data: which part of how many, as 2/8.")] = "1/1",
+    ray: Ray = None,
     reasoning: Annotated[str, typer.Option(help="on or off: the answer alone.")] = "on",
     constrain: Annotated[bool, typer.Option("--constrain", help="Hold answers to the form of their task.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew where the file is there.")] = False,
@@ -71,14 +73,21 @@ def predict(
         from crabplus.wording import pack_for
 
         _one_kind(files, data, keys, out, task, segment, shard)
+        if ray:
+            from crabplus.spread import check
+
+            check(ray)
+            if files or workers:
+                raise ValueError("--ray goes with --data, and without --workers")
         written = exports_in(write)
         if files:
             check_files(files, out or Path("answers"))
         on = one_of(reasoning, "on", "off") == "on"
         loading = {"dtype": one_of(dtype, "auto", "float32", "bfloat16", "float16")} if dtype else {}
         family_of(model)
-        run = Run(model, adapter, pack, pack_for(model, pack), device, loading, overwrite, retry,
-                  {"batch_size": batch_size, "workers": workers, "reasoning": on, "constrain": constrain})  # fmt: skip
+        options = {"batch_size": batch_size, "workers": workers, "reasoning": on, "constrain": constrain}
+        wording = pack_for(model, pack)
+        run = Run(model, adapter, pack, wording, device, loading, overwrite, retry, options, ray, plugin)
         if files:
             asked = asked_of(run.wording, task or "", question, labels, sound, start, end, window, overlap, cuts)
             run.options["constrain"] = constrain or asked.closed

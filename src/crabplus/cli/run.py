@@ -15,6 +15,7 @@ class Run:
 
     Attributes:
         wording: the pack; loading: settings with which the model is loaded.
+        ray: address of the cluster that answers, if one does; plugin: Python file that its workers take, too.
         state: this process among those that a launcher started, while :meth:`processes` is open.
         plus: the model, once it was needed.
     """
@@ -28,6 +29,8 @@ class Run:
     overwrite: bool
     retry: bool
     options: dict[str, Any]
+    ray: str | None = None
+    plugin: Path | None = None
     state: Any = None
     plus: Any = field(default=None, repr=False)
 
@@ -39,7 +42,9 @@ class Run:
     @contextmanager
     def processes(self) -> Iterator[None]:
         """Join the processes that a launcher started, if one did."""
-        self.state = _processes(self.device)
+        self.state = _processes("cpu" if self.ray else self.device)  # of a cluster the workers have the devices
+        if self.ray and self.state.num_processes > 1:
+            raise ValueError("--ray needs no launcher: start the command alone")
         yield  # after an error the others are not waited for
         self.state.destroy_process_group()
 
@@ -56,9 +61,10 @@ class Run:
     def load(self) -> Any:
         """The model; loaded once."""
         from crabplus.api import CrabPlus
+        from crabplus.device import default_device
 
         if self.plus is None:
-            device = self.device or str(self.state.device)
+            device = self.device or (str(self.state.device) if self.state else default_device())
             self.plus = CrabPlus.from_pretrained(
                 self.model, self.adapter, pack=self.pack, device=device, **self.loading
             )
@@ -80,7 +86,11 @@ class Run:
                 file.check(self.settings)
             if self.retry:
                 file.forget_errors()
-            if file.remaining():
+            if file.remaining() and self.ray:
+                from crabplus.cli.cluster import add_by_cluster
+
+                add_by_cluster(self, file, asked, root)
+            elif file.remaining():
                 file.check({"dtype": dtype_of(self.load().model)})
                 self._add(file, asked, root)
             self.state.wait_for_everyone()

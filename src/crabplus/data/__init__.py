@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 from torch.utils.data import Dataset
 
 from crabplus.data.mixture import Draw
+from crabplus.data.published import as_published
 from crabplus.datasets.avuie import open_index
 from crabplus.models.source import MediaSource
 from crabplus.schema import Sample
@@ -105,7 +106,10 @@ def encode(
     task = get_task(sample.task)
     try:
         answer = task.target(sample, pack, reasoning) if target else None
-        return encoder.encode(task.prompt(sample, pack, reasoning, draw), source, answer)
+        messages = task.prompt(sample, pack, reasoning, draw)
+        if pack.media == "published":
+            messages, source = as_published(sample, messages, source)
+        return encoder.encode(messages, source, answer)
     except (ValueError, OSError) as error:
         raise ValueError(f"sample {sample.id!r} ({sample.task}): {error}") from error
 

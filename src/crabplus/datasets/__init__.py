@@ -5,16 +5,16 @@ Datasets are found by listing this folder and the entry points ``crabplus.datase
 
 import difflib
 import importlib
-import importlib.util
 import pkgutil
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
 from crabplus.datasets.base import Dataset, DatasetError
+from crabplus.plugins import PluginError, load
 from crabplus.tasks import add_task
 
-__all__ = ["DATASETS", "Dataset", "DatasetError", "add_plugin", "get_dataset"]
+__all__ = ["DATASETS", "Dataset", "DatasetError", "add_plugin", "get_dataset", "take"]
 
 DATASETS: dict[str, type[Dataset]] = {}
 """Class of each task key."""
@@ -40,21 +40,16 @@ def add_plugin(path: str | Path) -> list[str]:
     Raises:
         DatasetError: no such file, or no dataset in it.
     """
-    path = Path(path)
-    spec = importlib.util.spec_from_file_location(f"crabplus_plugin_{path.stem}", path) if path.is_file() else None
-    if spec is None or spec.loader is None:
-        raise DatasetError(f"{path}: no Python file")
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever is wrong in a file of someone else
-        raise DatasetError(f"{path}: cannot be taken: {type(error).__name__}: {error}") from error
-    if not (keys := _add(module)):
+        keys = take(load(path))
+    except PluginError as error:
+        raise DatasetError(str(error)) from error
+    if not keys:
         raise DatasetError(f"{path}: no subclass of crabplus.datasets.Dataset with a key in it")
     return keys
 
 
-def _add(added: ModuleType | type[Dataset]) -> list[str]:
+def take(added: ModuleType | type[Dataset]) -> list[str]:
     """Take the datasets that a module defines, or one class."""
     values = [added] if isinstance(added, type) else [
         value for value in vars(added).values() if getattr(value, "__module__", None) == added.__name__
@@ -68,6 +63,6 @@ def _add(added: ModuleType | type[Dataset]) -> list[str]:
 
 
 for _info in pkgutil.iter_modules(__path__):
-    _add(importlib.import_module(f"{__name__}.{_info.name}"))
+    take(importlib.import_module(f"{__name__}.{_info.name}"))
 for _point in entry_points(group="crabplus.datasets"):
-    _add(_point.load())
+    take(_point.load())

@@ -11,7 +11,7 @@ from typing import Literal
 
 from crabplus.datasets.avuie import Index, index_path, is_published, write, write_published
 from crabplus.datasets.base import Dataset, DatasetError
-from crabplus.datasets.medialist import Entry, Track, look
+from crabplus.datasets.medialist import Entry, Spread, Track, look
 from crabplus.schema import Answer, EventsAnswer, Media, Sample
 from crabplus.tasks import get_task
 
@@ -49,7 +49,7 @@ class Built:
 def build(
     dataset: Dataset, root: Path, out: Path, splits: Sequence[str] = (), *, place: Place = "reference",
     probe: bool = True, keep: bool = False, published: bool = False, shard: tuple[int, int] = (0, 1), workers: int = 2,
-    track: Track = lambda items, heading, total: iter(items),
+    track: Track = lambda items, heading, total: iter(items), spread: Spread | None = None,
 ) -> Built:  # fmt: skip
     """Write the index of some splits, by default of all.
 
@@ -62,7 +62,8 @@ def build(
         keep: write also samples whose media are missing or cannot be read.
         published: write the published layout too.
         shard: which of how many parts to build; :func:`merge` joins them.
-        workers: how many files are looked at at a time.
+        workers: how many files are looked at at a time; spread: looks at them in place of threads, see
+            :func:`crabplus.datasets.medialist.look`.
 
     Raises:
         DatasetError: original files that are missing or not as expected.
@@ -72,7 +73,7 @@ def build(
         counts = made.splits[split] = Counts(dataset.splits.get(split))
         block = _block(dataset, root, split, shard)
         notes = list(dataset.notes)  # of the whole split, where a part alone is read next
-        seen = _look(dataset, root, out, split, block, shard, workers, track) if probe else None
+        seen = _look(dataset, root, out, split, block, shard, workers, track, spread) if probe else None
         samples = _kept(_part(dataset, root, split, block), seen, keep, counts)
         name = split if shard[1] == 1 else f"{split}.{shard[0] + 1}-of-{shard[1]}"
         reasoning = _reasoning(index_path(out, dataset.key, name))
@@ -148,11 +149,12 @@ def _part(dataset: Dataset, root: Path, split: str, block: tuple[int, int | None
 
 def _look(
     dataset: Dataset, root: Path, out: Path, split: str, block: tuple[int, int | None], shard: tuple[int, int],
-    workers: int, track: Track,
+    workers: int, track: Track, spread: Spread | None,
 ) -> dict[str, Entry]:  # fmt: skip
     paths = dict.fromkeys(item.path for s in _part(dataset, root, split, block) for item in s.media)
     part = "" if shard[1] == 1 else f".{shard[0] + 1}-of-{shard[1]}"
-    return look(root, list(paths), out / dataset.key / "journal" / f"media-{split}{part}.jsonl", workers, track)
+    journal = out / dataset.key / "journal" / f"media-{split}{part}.jsonl"
+    return look(root, list(paths), journal, workers, track, spread)
 
 
 def _kept(samples: Iterable[Sample], seen: dict[str, Entry] | None, keep: bool, counts: Counts) -> Iterator[Sample]:

@@ -18,6 +18,8 @@ from crabplus.whole import write_lines
 
 Track = Callable[[Iterable[Any], str, int], Iterator[Any]]
 """Wraps an iteration of known length to show its progress."""
+Spread = Callable[[Iterable[Any]], Iterator[Any]]
+"""Has a function done for each item, elsewhere; gives what comes of it in any order."""
 AHEAD = 64  # files handed to the workers at a time, so that an interrupt is obeyed at once
 
 
@@ -41,14 +43,19 @@ class Entry:
     hash: str | None = None
 
 
-def look(root: Path, paths: Sequence[str], journal: Path, workers: int, track: Track) -> dict[str, Entry]:
-    """An entry for each path, which is relative to ``root``; ``journal`` holds them all in the end, in order."""
+def look(
+    root: Path, paths: Sequence[str], journal: Path, workers: int, track: Track, spread: Spread | None = None
+) -> dict[str, Entry]:
+    """An entry for each path, which is relative to ``root``; ``journal`` holds them all in the end, in order.
+
+    With ``spread`` not threads of this process look, but a :class:`Looker` elsewhere.
+    """
     known = {entry.path: entry for entry in _read(journal)}
     entries = {path: known[path] for path in paths if path in known and _unchanged(root, known[path])}
     todo = [path for path in paths if path not in entries]
     journal.parent.mkdir(parents=True, exist_ok=True)
     with journal.open("a", encoding="utf-8") as file, _Lookers(root, workers) as lookers:
-        for entry in track(lookers.entries(todo), "looking at media", len(todo)):
+        for entry in track((spread or lookers.entries)(todo), "looking at media", len(todo)):
             entries[entry.path] = entry
             file.write(f"{_line(entry)}\n")
             file.flush()
@@ -80,34 +87,14 @@ def _unchanged(root: Path, entry: Entry) -> bool:
     return entry.error is None and (entry.bytes, entry.changed) == (found.st_size, found.st_mtime_ns)
 
 
-class _Lookers:
-    """Threads with a decoder each."""
+class Looker:
+    """Looks at one file after the other; ``root`` is the folder of their paths."""
 
-    def __init__(self, root: Path, workers: int) -> None:
-        self.root, self.pool, self.own = root, ThreadPoolExecutor(workers), threading.local()
-        self.decoders: list[Decoder] = []
+    def __init__(self, root: Path) -> None:
+        self.root, self.decoder = root, Decoder()
 
-    def __enter__(self) -> "_Lookers":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.pool.shutdown(cancel_futures=True)
-        for decoder in self.decoders:
-            decoder.close()
-
-    def entries(self, paths: Sequence[str]) -> Iterator[Entry]:
-        """The entries of paths, in their order."""
-        for start in range(0, len(paths), AHEAD):
-            yield from self.pool.map(self._entry, paths[start : start + AHEAD])
-
-    def _decoder(self) -> Decoder:
-        if not hasattr(self.own, "decoder"):
-            self.own.decoder = Decoder()
-            self.decoders.append(self.own.decoder)
-        made: Decoder = self.own.decoder
-        return made
-
-    def _entry(self, path: str) -> Entry:
+    def __call__(self, path: str) -> Entry:
+        """What a file is; what is wrong with it is in the entry, too."""
         file = self.root / path
         try:
             found = file.stat()
@@ -115,7 +102,7 @@ class _Lookers:
             return Entry(path)
         size, changed = found.st_size, found.st_mtime_ns
         try:
-            probe = self._decoder().probe(file)
+            probe = self.decoder.probe(file)
         except MediaError as error:
             return Entry(path, size, changed, error=str(error).replace(str(file), path))
         with file.open("rb") as content:
@@ -124,3 +111,31 @@ class _Lookers:
             path, size, changed, kind=probe.kind, duration=probe.duration, fps=probe.fps, size=probe.size,
             sound=probe.has_sound, hash=digest,
         )  # fmt: skip
+
+
+class _Lookers:
+    """Threads with a looker each."""
+
+    def __init__(self, root: Path, workers: int) -> None:
+        self.root, self.pool, self.own = root, ThreadPoolExecutor(workers), threading.local()
+        self.lookers: list[Looker] = []
+
+    def __enter__(self) -> "_Lookers":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.pool.shutdown(cancel_futures=True)
+        for looker in self.lookers:
+            looker.decoder.close()
+
+    def entries(self, paths: Sequence[str]) -> Iterator[Entry]:
+        """The entries of paths, in their order."""
+        for start in range(0, len(paths), AHEAD):
+            yield from self.pool.map(self._entry, paths[start : start + AHEAD])
+
+    def _entry(self, path: str) -> Entry:
+        if not hasattr(self.own, "look"):
+            self.own.look = Looker(self.root)
+            self.lookers.append(self.own.look)
+        made: Entry = self.own.look(path)
+        return made

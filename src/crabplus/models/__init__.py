@@ -3,12 +3,17 @@
 import importlib
 import json
 import pkgutil
+from collections.abc import Iterator
 from importlib import resources
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 TINY = "tiny"
+FACE = ("MODEL_TYPES", "PARTS", "UNUSED", "PROVEN", "load", "load_encoder", "skeleton", "saved_dtype", "stacks")
+"""What every family file has."""
+_TAKEN: dict[str, ModuleType] = {}
 
 
 def resolve(name_or_path: str | Path) -> str:
@@ -39,6 +44,11 @@ def load_skeleton(name_or_path: str | Path) -> Any:
     return family_of(name_or_path).skeleton(resolve(name_or_path))
 
 
+def families() -> dict[str, ModuleType]:
+    """Every family file by its name: those that were taken, those of other packages, and those of this one."""
+    return dict(_named())
+
+
 def family_of(name_or_path: str | Path) -> ModuleType:
     """The family file whose ``MODEL_TYPES`` names the type in a model's config.
 
@@ -46,11 +56,35 @@ def family_of(name_or_path: str | Path) -> ModuleType:
         ValueError: there is none.
     """
     kind = _model_type(resolve(name_or_path))
-    for info in pkgutil.iter_modules(__path__):
-        family = importlib.import_module(f"{__name__}.{info.name}")
-        if kind in getattr(family, "MODEL_TYPES", ()):
+    for _, family in _named(kind):
+        if kind in family.MODEL_TYPES:
             return family
-    raise ValueError(f"{name_or_path}: no family file in crabplus.models takes model type {kind!r}")
+    raise ValueError(
+        f"{name_or_path}: no family of models takes type {kind!r}; crabplus ls models names those that there are, and "
+        "docs/add-a-model.md tells how to add one"
+    )
+
+
+def take(module: ModuleType) -> list[str]:
+    """Take the family that a module is, if it is one; returns the types of models that it takes."""
+    if not hasattr(module, "MODEL_TYPES"):
+        return []
+    missing = [name for name in FACE if not hasattr(module, name)]
+    if missing:
+        raise ValueError(f"{module.__name__}: a family of models also has {', '.join(missing)}")
+    _TAKEN[module.__name__.removeprefix("crabplus_plugin_")] = module
+    return list(module.MODEL_TYPES)
+
+
+def _named(kind: str = "") -> Iterator[tuple[str, ModuleType]]:
+    """One by one, for importing a family may take seconds; at first those whose name the type begins with."""
+    yield from _TAKEN.items()
+    for point in entry_points(group="crabplus.models"):
+        yield point.name, point.load()
+    for info in sorted(pkgutil.iter_modules(__path__), key=lambda info: not kind.startswith(info.name)):
+        module = importlib.import_module(f"{__name__}.{info.name}")
+        if hasattr(module, "MODEL_TYPES"):
+            yield info.name, module
 
 
 def _model_type(path: str) -> str:

@@ -133,8 +133,8 @@ class Task(ABC):
         choices = pack.choices.format(options=options) if options else ""
         width, height = pack.canvas
         return {
-            "question": sample.question or "", "options": options, "choices": choices, "width": str(width),
-            "height": str(height),
+            "question": sample.question or "", "lowered": (sample.question or "").lower(), "options": options,
+            "choices": choices, "width": str(width), "height": str(height),
         }  # fmt: skip
 
     def worded(self, keys: Collection[str]) -> str:

@@ -4,15 +4,16 @@ from functools import cache
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zlib import crc32
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 Positive = Annotated[int, Field(gt=0)]
-PLACES = ("question", "options", "choices", "width", "height")
-"""What may stand in braces in an instruction; width and height are those of the canvas."""
+PLACES = ("question", "lowered", "options", "choices", "width", "height")
+"""What may stand in braces in an instruction: ``lowered`` is the question in small letters; width and height are those
+of the canvas."""
 
 
 def _filled(text: str, places: tuple[str, ...]) -> str:
@@ -53,6 +54,10 @@ class Pack(BaseModel):
             ``{choices}``, and nothing does where a sample has no vocabulary.
         vocabulary: sentence that is added where a user's own labels have to be kept to and the instruction does not
             name them, with ``{options}`` in it; may be empty.
+        lettered: answers to choose from are given as ``(A) one; (B) two``; else as Python writes a list, which is how
+            the published model was asked.
+        media: ``whole``, or ``published`` for the rules by which the published model was shown media
+            (:mod:`crabplus.data.published`).
         joins: by key, how one answer is asked for out of what was said of the windows of a long file, with ``{notes}``
             in it, and all that an instruction may have.
     """
@@ -71,6 +76,8 @@ class Pack(BaseModel):
     choices: str = ""
     direct: str = ""
     vocabulary: str = ""
+    lettered: bool = True
+    media: Literal["whole", "published"] = "whole"
     joins: dict[str, str] = Field(default_factory=dict)
     keys: dict[str, Wording]
 

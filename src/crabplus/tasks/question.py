@@ -80,6 +80,11 @@ class ChoiceQuestion(Task):
         return forms.one_of(self.readable(choices, sample, pack), pack)
 
     def fields(self, sample: Sample, pack: Pack) -> dict[str, str]:
+        if not pack.lettered:
+            return {
+                **super().fields(sample, pack),
+                "options": str(sample.meta.get("multi_choice", list(sample.options))),
+            }
         lettered = "; ".join(f"({chr(ord('A') + n)}) {option}" for n, option in enumerate(sample.options))
         return {**super().fields(sample, pack), "options": lettered}
 

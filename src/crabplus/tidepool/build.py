@@ -1,13 +1,15 @@
 """Builds a folder of Tidepool samples in the AV-UIE v2 layout: an index per key and split, with media beside it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 
 from crabplus.datasets.avuie import write
+from crabplus.datasets.medialist import Spread
 from crabplus.schema import Sample
 from crabplus.tidepool.ask import Ask
 from crabplus.tidepool.film import write_clip, write_frame, write_mask, write_wav
@@ -22,26 +24,33 @@ _FILES = {"clip": "video/{}.mp4", "film": "video/{}.mp4", "frame": "image/{}.jpg
 
 
 def build(
-    out: Path, keys: Sequence[str], split: str, samples: int, seed: int, level: str = "standard"
-) -> Iterator[Sample]:
+    out: Path, keys: Sequence[str], split: str, samples: int, seed: int, level: str = "standard",
+    spread: Spread | None = None,
+) -> Iterator[Sample]:  # fmt: skip
     """Write ``samples`` clips of each key; yields each sample once its files are there, then writes the index.
 
     The same seed gives the same annotation. Splits never share a scene: the split is part of every scene's seed.
+    With ``spread`` a function of :func:`maker` makes the samples elsewhere, and they come in any order.
 
     Raises:
         ValueError: an unknown key, split or level, no samples, or a seed below 0; at once.
     """
     _check(keys, split, samples, seed, level)
-    return _build(out, keys, split, samples, seed)
+    return _build(out, keys, split, samples, spread or partial(map, maker(out, split, seed)))
 
 
-def _build(out: Path, keys: Sequence[str], split: str, samples: int, seed: int) -> Iterator[Sample]:
+def maker(out: Path, split: str, seed: int) -> Callable[[tuple[str, int]], tuple[int, Sample]]:
+    """Makes the sample with a key and number, and its files; gives it with its number."""
+    return partial(_make, out, split, seed)
+
+
+def _build(out: Path, keys: Sequence[str], split: str, samples: int, spread: Spread) -> Iterator[Sample]:
     for key in keys:
-        made = []
-        for number in range(samples):
-            made.append(_make(out, key, split, number, seed))
-            yield made[-1]
-        write(out, key, split, made)
+        made = {}
+        for number, sample in spread((key, number) for number in range(samples)):
+            made[number] = sample
+            yield sample
+        write(out, key, split, (made[number] for number in range(samples)))
 
 
 def ask(key: str, split: str, number: int, seed: int) -> Ask:
@@ -49,7 +58,8 @@ def ask(key: str, split: str, number: int, seed: int) -> Ask:
     return MAKERS[key](np.random.default_rng((1, SPLITS.index(split), crc32(key.encode()), seed, number)))
 
 
-def _make(out: Path, key: str, split: str, number: int, seed: int) -> Sample:
+def _make(out: Path, split: str, seed: int, which: tuple[str, int]) -> tuple[int, Sample]:
+    key, number = which
     name = f"{key}-{split}-{seed}-{number:05d}"
     made = ask(key, split, number, seed)
     if made.marked is not None:
@@ -60,7 +70,7 @@ def _make(out: Path, key: str, split: str, number: int, seed: int) -> Sample:
     paths = {entry: f"{key}/{_place(name, entry)}" for entry in made.show}
     for entry, path in paths.items():
         _film(out / path, entry, made)
-    return to_sample(made, key, split, name, media_of(made, paths))
+    return number, to_sample(made, key, split, name, media_of(made, paths))
 
 
 def _place(name: str, entry: str) -> str:

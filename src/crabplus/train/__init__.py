@@ -18,8 +18,9 @@ from crabplus.data.mixture import MixtureSampler
 from crabplus.models import load_model, resolve
 from crabplus.models.source import Files, MediaSource
 from crabplus.tasks import get_task
-from crabplus.train import checkpoints, record
+from crabplus.train import checkpoints, elsewhere, record
 from crabplus.train.adapters import prepare, summary
+from crabplus.train.arguments import division_of
 from crabplus.train.judge import FolderJudge
 from crabplus.train.logfile import LogFile
 from crabplus.train.plan import Plan
@@ -53,7 +54,7 @@ def train(
     config, out = plan.config, Path(plan.config.out)
     state = PartialState()
     if state.is_main_process:
-        begin(out, config, fresh)
+        begin(plan, fresh)
     state.wait_for_everyone()
     final = out / "final"
     if final.is_dir():
@@ -62,9 +63,15 @@ def train(
     source = source_of(config)
     model, data = load(plan, source, model)
     judge = FolderJudge(plan, source) if config.evaluation else None
-    if plan.arguments.process_index == 0:
+    if state.is_main_process:
         record.write_config(out, config)
         record.write_run(out, _facts(plan, model))
+    state.wait_for_everyone()
+    if not (out / record.RUN).is_file():
+        raise ConfigError(
+            f"out: process {state.process_index} does not see what the first one wrote into {out}; name a folder that "
+            "all machines share"
+        )
     return fit(
         model, data, plan.sampler(), out, plan.arguments, keys=tuple(plan.samples.sizes), judge=judge,
         optimizer=optimizer or plan.optimizer(), callbacks=callbacks,
@@ -122,15 +129,16 @@ def fit(
     return _save(trainer, model, out) if save else out
 
 
-def begin(out: Path, config: TrainConfig, fresh: bool) -> None:
+def begin(plan: Plan, fresh: bool) -> None:
     """Make the folder of a run ready: it is empty, holds this very run, or is cleared."""
+    out = Path(plan.config.out)
     if fresh:
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
         for name in ("final", "tensorboard", "evaluations"):
             shutil.rmtree(out / name, ignore_errors=True)
         for name in (record.CONFIG, record.RUN, "log.jsonl", "unreadable.jsonl"):
             (out / name).unlink(missing_ok=True)
-    record.check_same(out, config)
+    record.check_same(out, plan.config, division_of(plan.arguments))
     out.mkdir(parents=True, exist_ok=True)
 
 
@@ -163,8 +171,17 @@ def _last_checkpoint(trainer: MixtureTrainer, folder: Path) -> Path | None:
     for remark in remarks:
         logger.warning("%s", remark)
     if last:
-        logger.warning("going on from %s", last.name)
+        now = elsewhere.Writers(trainer.args.world_size, trainer.way)
+        elsewhere.check_writers(last, now)
+        logger.warning("going on from %s%s", last.name, _elsewhere(elsewhere.writers_of(last), now))
     return last
+
+
+def _elsewhere(then: elsewhere.Writers, now: elsewhere.Writers) -> str:
+    """What changes where a run goes on with other processes."""
+    if then.processes == now.processes:
+        return ""
+    return f", which {then.processes} process(es) wrote, with {now.processes}: dropout is drawn anew"
 
 
 def _save(trainer: MixtureTrainer, model: Any, out: Path) -> Path:

@@ -1,7 +1,6 @@
 """The training arguments of transformers, with ours where they differ, and what of them is refused."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -10,6 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 from transformers import TrainingArguments
 
 from crabplus.config import ConfigError, TrainConfig, nearest
+from crabplus.train.record import Division
+from crabplus.train.sharding import check_sharding
 
 DEFAULTS: dict[str, Any] = {
     "logging_steps": 10, "save_steps": 500, "save_total_limit": 2, "report_to": "tensorboard",
@@ -19,26 +20,6 @@ DEFAULTS: dict[str, Any] = {
 
 WIDER: dict[str, Any] = {"fsdp": bool | str | None}
 """Types of training arguments that transformers states too narrowly: it documents ``fsdp: true``."""
-
-
-def check_processes() -> None:
-    """Several accelerators need several processes, and some ways to divide a model are not proven.
-
-    Raises:
-        ConfigError: tells the command, or the reason.
-    """
-    if os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true":
-        raise ConfigError(
-            "DeepSpeed is refused: nothing here is proven with it, and under ZeRO-3 a process whose batch lacks a "
-            "modality waits for ever for the others; use DDP or FSDP2 (configs/accelerate/)"
-        )
-    count = torch.cuda.device_count()
-    if count > 1 and "WORLD_SIZE" not in os.environ:
-        raise ConfigError(
-            f"there are {count} GPUs and one process, which splits the pictures of a batch wrongly. Start it with: "
-            f"accelerate launch --num_processes {count} -m crabplus train ...  (or show it one: "
-            "CUDA_VISIBLE_DEVICES=0)"
-        )
 
 
 def arguments_of(config: TrainConfig) -> TrainingArguments:
@@ -62,7 +43,7 @@ def arguments_of(config: TrainConfig) -> TrainingArguments:
     if config.optimizer and "optim" in given:
         raise ConfigError(f"arguments.optim: optimizer says {config.optimizer} already; leave one of the two out")
     given.setdefault("dataloader_pin_memory", torch.cuda.is_available())
-    _check_sharding(given, config)
+    check_sharding(given, config)
     _set_checkpointing(given)
     if config.evaluation:
         given |= {"eval_strategy": "steps", "eval_steps": config.evaluation.every}
@@ -110,25 +91,6 @@ def _check_machine(arguments: TrainingArguments) -> None:
             raise ConfigError(f"arguments.report_to: {name} is not installed; there are {', '.join([*there, 'none'])}")
 
 
-def _check_sharding(given: dict[str, Any], config: TrainConfig) -> None:
-    """Refuse the ways to divide a model among processes that are not proven."""
-    if given.get("deepspeed"):
-        raise ConfigError("arguments.deepspeed: DeepSpeed is not proven here; use DDP or FSDP2 (configs/accelerate/)")
-    sharded = given.get("fsdp") or os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
-    version = (given.get("fsdp_config") or {}).get("version") or os.environ.get("FSDP_VERSION", "2")
-    if sharded and int(version) != 2:
-        raise ConfigError(f"FSDP version {version} is not proven here; set it to 2 (arguments.fsdp_config.version)")
-    if sharded and config.optimizer == "muon":
-        raise ConfigError("optimizer: muon needs matrices whole, and FSDP divides them; leave it out")
-    if sharded and config.encoded:
-        raise ConfigError("encoded: towers that are divided among processes cannot run alone; leave it out under FSDP")
-    if sharded and config.evaluation:
-        raise ConfigError(
-            "evaluation: processes that share one model would have to ask it equally often, which is not proven; leave "
-            "evaluation out under FSDP, and score the checkpoints with crabplus predict and evaluate"
-        )
-
-
 def _set_checkpointing(given: dict[str, Any]) -> None:
     """Where activations are computed again, adapters of the towers must still get their gradients."""
     for name in ("gradient_checkpointing", "gradient_checkpointing_kwargs"):  # names of old
@@ -144,6 +106,8 @@ def _set_checkpointing(given: dict[str, Any]) -> None:
             )
 
 
-def batch_of(arguments: TrainingArguments) -> int:
-    """Samples of a step, on all processes and over all accumulated parts."""
-    return arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+def division_of(arguments: TrainingArguments) -> Division:
+    """How the samples of a step are divided among processes and accumulated parts."""
+    return Division(
+        arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps, arguments.world_size
+    )  # fmt: skip

@@ -1,6 +1,5 @@
 """What a run will take: tokens, parameters, memory by formula, and time from a few measured steps."""
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from crabplus.train.adapters import part_of, prepare, summary
 from crabplus.train.arguments import arguments_of
 from crabplus.train.plan import Plan
 from crabplus.train.preflight import Skeleton
+from crabplus.train.sharding import uses_deepspeed, uses_fsdp
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -132,14 +132,16 @@ def _memory(plan: Plan, model: Skeleton, base: Any, dtype: torch.dtype) -> tuple
     stacks = family_of(plan.config.model).stacks(base, plan.encoder.size)
     by_part = memory.activations(model.thinker, model.parts, stacks, _pass(plan, base, dtype))
     world = arguments.world_size
-    sharded = bool(arguments.fsdp) or os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
     whole = {
         "weights": memory.weights(model.thinker), "gradients": memory.gradients(model.thinker),
         "optimiser": memory.optimiser(model.thinker, name),
     }  # fmt: skip
-    if sharded:
+    if uses_fsdp(arguments.fsdp):
         whole = {part: -(-size // world) for part, size in whole.items()}
         notes.append("FSDP: the layers that are gathered at a time come on top")
+    elif uses_deepspeed():
+        whole |= {part: -(-whole[part] // world) for part in ("gradients", "optimiser")}
+        notes.append("ZeRO-2: its buckets come on top, and with bf16 what is trained once more in float32, divided")
     elif world > 1:
         notes.append("DDP: its buckets for the exchange take as much again as the gradients")
     made = {**whole, "activations": sum(by_part.values())}

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from crabplus.ilora.layer import ILoraLayer
+
 NOT_MATRICES = ("embed", "lm_head", "router")
 """Parts of names of parameters whose rows stand for themselves: words, experts."""
 
@@ -13,7 +15,9 @@ class Muon(torch.optim.Optimizer):
     """Muon for the matrices of a model, AdamW for the rest, in the precision of the parameters.
 
     Updates of matrices are scaled to the size of AdamW's (Liu et al. 2025, arXiv 2502.16982), so that one learning rate
-    does for both. PyTorch's own Muon takes matrices alone and computes in bfloat16, which many processors only emulate.
+    does for both. The heads of I-LoRA, which lie side by side in one parameter, are matrices of their own: taken for
+    one they would have to differ from each other in every step, and move what they have in common by the less.
+    PyTorch's own Muon takes matrices alone and computes in bfloat16, which many processors only emulate.
 
     Args:
         model: whose trained parameters learn; lr, weight_decay: as for AdamW, the decay for matrices alone.
@@ -28,6 +32,7 @@ class Muon(torch.optim.Optimizer):
             {"params": others, "muon": False, "weight_decay": 0.0},
         ]
         super().__init__([group for group in groups if group["params"]], {"lr": lr})
+        self.heads = heads_in(model)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -43,8 +48,10 @@ class Muon(torch.optim.Optimizer):
         if not state:
             state["momentum"] = torch.zeros_like(p)
         state["momentum"].lerp_(p.grad, 1 - momentum)
-        update = orthogonal(p.grad.lerp(state["momentum"], momentum))  # type: ignore[union-attr]
-        return update * (0.2 * max(p.shape) ** 0.5)
+        wanted: Tensor = p.grad.lerp(state["momentum"], momentum)  # type: ignore[union-attr]
+        heads, side = self.heads.get(id(p), (1, 0))
+        update = orthogonal(torch.stack(wanted.chunk(heads, side)))
+        return torch.cat([*update], side) * (0.2 * max(update.shape[1:]) ** 0.5)
 
     def _adam(self, p: Tensor, beta1: float = 0.9, beta2: float = 0.98) -> Tensor:
         state = self.state[p]
@@ -63,15 +70,31 @@ def is_matrix(name: str, parameter: Tensor) -> bool:
     return parameter.ndim == 2 and not any(word in name for word in NOT_MATRICES)
 
 
-def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
-    """Roughly the nearest matrix with orthogonal rows (or columns), by Newton-Schulz steps.
+def heads_in(model: nn.Module) -> dict[int, tuple[int, int]]:
+    """Of parameters, by ``id``, in which the matrices of several heads lie: how many, and along which side."""
+    made = {}
+    for layer in model.modules():
+        if isinstance(layer, ILoraLayer):
+            for name, heads in layer.num_heads.items():
+                made[id(layer.ilora_B[name])] = (heads, 1)
+                if len(layer.ilora_A[name]) > layer.r[name]:
+                    made[id(layer.ilora_A[name])] = (heads, 0)
+    return made
+
+
+def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
+    """Roughly the nearest matrices with orthogonal rows (or columns), by Newton-Schulz steps.
 
     The polynomial of Jordan et al. takes every singular value to between 0.7 and 1.2, in few steps.
+
+    Args:
+        matrices: (..., rows, columns).
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x = x / (x.norm() + 1e-7)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+    return x.mT if tall else x

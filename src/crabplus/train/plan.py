@@ -12,7 +12,7 @@ from crabplus.data.mixture import MixtureSampler, Stream
 from crabplus.data.scan import Scan
 from crabplus.schema import Sample
 from crabplus.tasks import Pack
-from crabplus.train.arguments import batch_of
+from crabplus.train.arguments import division_of
 from crabplus.train.muon import Muon
 
 
@@ -41,7 +41,7 @@ class Plan:
     @property
     def batch(self) -> int:
         """Samples of a step, on all processes and over all accumulated parts."""
-        return batch_of(self.arguments)
+        return division_of(self.arguments).batch
 
     def overview(self) -> dict[str, Any]:
         """What is learned, and by what, in a few plain numbers: ``keys``, ``parts``, and of the whole run."""

@@ -14,9 +14,10 @@ from crabplus.schema import Sample
 from crabplus.tasks import Pack, get_task
 from crabplus.train import record
 from crabplus.train.adapters import check_start, prepare, summary
-from crabplus.train.arguments import arguments_of, batch_of, check_processes
+from crabplus.train.arguments import arguments_of, division_of
 from crabplus.train.judge import mean_relative
 from crabplus.train.plan import Plan
+from crabplus.train.sharding import check_processes
 from crabplus.wording import pack_for
 
 TOWERS = ("vision", "vision-merger", "audio", "audio-projector")
@@ -43,9 +44,10 @@ def check(config: TrainConfig, track: Track = untracked, fresh: bool = False, sa
     judged = _judged(config)
     arguments = arguments_of(config)
     trained = _trained(config)
+    division = division_of(arguments)
     if save and not fresh:
-        record.check_same(Path(config.out), config)
-    share, draws = _mixture(config, samples.sizes, batch_of(arguments))
+        record.check_same(Path(config.out), config, division)
+    share, draws = _mixture(config, samples.sizes, division.batch)
     encoder = load_encoder(config.model, pack.size)
     hashes = fingerprint(config.data.folder, config.data.keys, config.data.split)
     found = _scan(config, encoder, samples, pack, hashes, track, save)

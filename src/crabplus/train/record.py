@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -18,10 +18,25 @@ from crabplus.whole import write_whole
 
 CONFIG, RUN = "config.yaml", "run.json"
 PACKAGES = ("crabplus", "torch", "transformers", "peft", "accelerate", "safetensors", "numpy", "av")
-FREE = ("dataloader_", "logging_", "report_to", "run_name", "save_", "disable_tqdm", "log_level")
+FREE = ("dataloader_", "logging_", "report_to", "run_name", "save_", "disable_tqdm", "log_level", "ddp_", "fsdp")
 """Training arguments by the start of their names that may change from one start of a run to the next."""
+DIVISION = ("arguments.per_device_train_batch_size", "arguments.gradient_accumulation_steps")
+"""Settings that may change as long as a step takes as many samples as before."""
 SWITCH = ("encoded.folder",)
 """Settings that may change to another value, and cannot be left out or added on the way."""
+
+
+class Division(NamedTuple):
+    """How the samples of a step are divided: so many at a time on each process, times parts that are added up."""
+
+    samples: int
+    parts: int
+    processes: int
+
+    @property
+    def batch(self) -> int:
+        """Samples of a step."""
+        return self.samples * self.parts * self.processes
 
 
 def write_config(out: Path, config: TrainConfig) -> None:
@@ -44,11 +59,12 @@ def circumstances() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def check_same(out: Path, config: TrainConfig) -> bool:
+def check_same(out: Path, config: TrainConfig, division: Division) -> bool:
     """Whether the folder holds the beginning of this very run.
 
     Raises:
-        ConfigError: it holds another one (names the settings that differ), or one of which nothing is known.
+        ConfigError: it holds another one (names the settings that differ), one of which nothing is known, or this one
+            with steps of another number of samples.
     """
     file = out / CONFIG
     if out.is_file():
@@ -65,11 +81,41 @@ def check_same(out: Path, config: TrainConfig) -> bool:
     before = _flat(_read_config(file))
     now = _flat(config.model_dump(mode="json"))
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    batch = _batch(out / RUN)
     odd = [name for name in names if not _free(name) or (name in SWITCH and None in (before.get(name), now.get(name)))]
+    odd = [name for name in odd if batch is None or name not in DIVISION]
     if odd:
         told = ", ".join(f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in odd[:3])
         raise ConfigError(f"out: {out} holds another run: {told}; name another folder, or begin anew with --fresh")
+    if batch not in (None, division.batch):
+        raise ConfigError(_other_batch(out, int(batch), division))  # type: ignore[arg-type]
     return True
+
+
+def _batch(file: Path) -> int | None:
+    """Samples of a step of the run that a folder holds, on all of its processes; None where nothing tells."""
+    try:
+        return int(json.loads(file.read_text(encoding="utf-8"))["data"]["batch"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+
+
+def _other_batch(out: Path, before: int, now: Division) -> str:
+    """What to do where a run would go on with steps of another number of samples."""
+    at_a_time = now.samples * now.processes
+    if before % at_a_time == 0:
+        remedy = f"set arguments.gradient_accumulation_steps={before // at_a_time}"
+    elif before % now.processes == 0:
+        remedy = (
+            f"set per_device_train_batch_size and gradient_accumulation_steps to a product of {before // now.processes}"
+        )
+    else:
+        remedy = f"start a number of processes that divides {before}"
+    return (
+        f"out: {out} holds a run whose steps take {before} samples, and now they would take {now.batch} "
+        f"(per_device_train_batch_size {now.samples} x gradient_accumulation_steps {now.parts} x {now.processes} "
+        f"process{'es' if now.processes > 1 else ''}): {remedy}, or begin anew with --fresh"
+    )
 
 
 def _read_config(file: Path) -> dict[str, Any]:

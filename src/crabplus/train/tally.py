@@ -52,5 +52,6 @@ class Tally:
         return dict(self.sums)
 
     def load(self, state: Mapping[str, Sequence[Any]]) -> None:
-        """The inverse of :meth:`state`."""
-        self.sums = {key: (float(loss), int(tokens)) for key, (loss, tokens) in state.items()}
+        """The inverse of :meth:`state`; keys that are not in it begin anew."""
+        self.clear()
+        self.sums |= {key: (float(loss), int(tokens)) for key, (loss, tokens) in state.items()}

@@ -11,13 +11,13 @@ import psutil
 import torch
 from torch.nn.functional import cross_entropy, pad
 from torch.utils.data import DataLoader
-from transformers import Trainer
+from transformers import Trainer, set_seed
 from transformers.trainer_utils import rotate_checkpoints
 
 from crabplus.data import Collator, TrainingData
 from crabplus.data.mixture import MixtureSampler
 from crabplus.models.head import IGNORED, logits_at
-from crabplus.train import checkpoints
+from crabplus.train import checkpoints, elsewhere
 from crabplus.train.tally import Tally
 
 Judge = Callable[[Any, int], Mapping[str, float]]
@@ -139,22 +139,44 @@ class MixtureTrainer(Trainer):
         finally:
             self.args.save_total_limit = limit
         folder = self.out / "checkpoints" / f"checkpoint-{self.state.global_step}"
-        (folder / f"tally_{self.args.process_index}.json").write_text(json.dumps(self.tally.state()), encoding="utf-8")
+        mine = folder / elsewhere.tally_name(self.args.process_index)
+        mine.write_text(json.dumps(self.tally.state()), encoding="utf-8")
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             checkpoints.seal(folder)
             rotate_checkpoints(str(folder.parent), limit, self.state.best_model_checkpoint)
         self.accelerator.wait_for_everyone()
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """See ``Trainer``, which looks in the files for the names of modules, and goes on without what it misses.
+    @property
+    def way(self) -> elsewhere.Way:
+        """How the model lies on its processes."""
+        if self.is_deepspeed_enabled:
+            return "DeepSpeed"
+        return "FSDP" if self.is_fsdp_enabled else "whole"
 
-        ``save_pretrained`` writes the names of the published weights, which ``from_pretrained`` alone reads.
-        """
-        if self.is_fsdp_enabled or self._adapted():
-            return super()._load_from_checkpoint(resume_from_checkpoint, model)
-        model = model or self.model
-        saved = type(model).from_pretrained(resume_from_checkpoint, dtype=torch.float32)
+    def _moved(self, checkpoint: str) -> bool:
+        """Whether the model lay on the processes that wrote a checkpoint in another way than it does now."""
+        return elsewhere.writers_of(Path(checkpoint)).way != self.way
+
+    def _prepare_for_training(self, max_steps: int, train_dataloader: Any, resume_from_checkpoint: str | None) -> Any:
+        """See ``Trainer``; what was whole is read before it is divided."""
+        if resume_from_checkpoint and self.way == "FSDP" and self._moved(resume_from_checkpoint):
+            self._load_whole(resume_from_checkpoint, self.model)
+        return super()._prepare_for_training(max_steps, train_dataloader, resume_from_checkpoint)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """See ``Trainer``, which under FSDP reads nothing but files of FSDP, and else none of them."""
+        if self.is_deepspeed_enabled or (self.is_fsdp_enabled and not self._moved(resume_from_checkpoint)):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        elif not self.is_fsdp_enabled:
+            self._load_whole(resume_from_checkpoint, model or self.model)
+
+    def _load_whole(self, checkpoint: str, model: Any) -> None:
+        """Weights as ``save_pretrained`` writes them into every checkpoint, by names that its own readers know."""
+        if self._adapted():
+            model.load_adapter(checkpoint, model.active_adapters[0], is_trainable=True)
+            return
+        saved = type(model).from_pretrained(checkpoint, dtype=torch.float32)
         model.load_state_dict(saved.state_dict())
 
     def _load_best_model(self) -> None:
@@ -166,11 +188,24 @@ class MixtureTrainer(Trainer):
     def _adapted(self) -> bool:
         return hasattr(self.model, "peft_config")
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None or not self._moved(checkpoint):
+            return super()._load_optimizer_and_scheduler(checkpoint)
+        folder = Path(checkpoint)
+        assert self.model is not None and self.lr_scheduler is not None
+        elsewhere.load_optimizer(folder, self.model, self.optimizer, self.way, self.args.process_index == 0)
+        self.lr_scheduler.load_state_dict(torch.load(folder / "scheduler.pt", weights_only=True))
+
     def _load_rng_state(self, checkpoint: str | None) -> None:
-        super()._load_rng_state(checkpoint)
-        file = Path(checkpoint or "") / f"tally_{self.args.process_index}.json"
-        if checkpoint and file.is_file():
-            self.tally.load(json.loads(file.read_text(encoding="utf-8")))
+        """See ``Trainer``, which where a process has no state of its own goes on with whatever numbers there are."""
+        if checkpoint is None:
+            return
+        folder, rank, processes = Path(checkpoint), self.args.process_index, self.args.world_size
+        if elsewhere.writers_of(folder).processes == processes:
+            super()._load_rng_state(checkpoint)
+        else:
+            set_seed(elsewhere.seed_of(self.args.seed, self.state.global_step, processes, rank))
+        self.tally.load(elsewhere.tally_of(folder, rank, processes))
 
     def _note(self, unreadable: list[Any], samples: int, tokens: int) -> None:
         self._samples, self._tokens = self._samples + samples, self._tokens + tokens

@@ -1,17 +1,14 @@
 """Serves the page until it is ended."""
 
 import asyncio
-import ipaddress
 import os
-import signal
-import socket
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
+from crabplus.listening import address, ended_by_signals, is_loopback, listen
 from crabplus.ui.answers import About, Settings, load
 from crabplus.ui.folder import Folder
 from crabplus.ui.guard import App, Guard
@@ -28,13 +25,6 @@ _GRADIO = {
 }  # fmt: skip
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is reached from this machine alone."""
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
-
-
 def serve(settings: Settings, limits: Limits, host: str, port: int, say: Callable[[str], None]) -> None:
     """Load the model and serve the page at ``host`` and ``port`` (0: one that is free) until SIGINT or SIGTERM.
 
@@ -44,7 +34,7 @@ def serve(settings: Settings, limits: Limits, host: str, port: int, say: Callabl
     Raises:
         OSError: the address cannot be had. Refused: the model cannot be loaded.
     """
-    with _listen(host, port) as listening, _ended_by_signals(), uploads() as folder:
+    with listen(host, port) as listening, ended_by_signals(), uploads() as folder:
         worker = Worker(partial(load, settings, limits), limits.answer, folder.root)
         try:
             import gradio  # noqa: F401  # takes seconds, as the model does in the other process
@@ -56,8 +46,7 @@ def serve(settings: Settings, limits: Limits, host: str, port: int, say: Callabl
                 app, log_level="warning", server_header=False, limit_concurrency=_CONNECTIONS,
                 timeout_keep_alive=10, timeout_graceful_shutdown=2, ws="none",
             ))  # fmt: skip
-            name = f"[{host}]" if ":" in host else host
-            say(f"http://{name}:{listening.getsockname()[1]}")
+            say(address(host, listening))
             server.run(sockets=[listening])
         finally:
             worker.close()
@@ -97,17 +86,6 @@ async def _sweep(folder: Folder, limits: Limits) -> None:
 
 
 @contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listening = socket.create_server((host, port), family=family, reuse_port=False)
-    except OSError as error:
-        raise OSError(f"{host}:{port} cannot be had ({error.strerror or error}): name another --port") from error
-    with listening:
-        yield listening
-
-
-@contextmanager
 def uploads() -> Iterator[Folder]:
     """A folder for uploads, in which gradio and other libraries work too; removed at the end."""
     folder = Folder()
@@ -127,13 +105,3 @@ def uploads() -> Iterator[Folder]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM ends the process in order, so that the folder is removed; uvicorn passes it on after it has closed."""
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

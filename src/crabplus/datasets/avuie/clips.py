@@ -111,13 +111,16 @@ def _choice_question(fields: Fields) -> Record:
         "question_type", question=fields.text("question_text"), options=options,
     )  # fmt: skip
     made["meta"]["type"] = fields.text("question_type")
+    if list(options) != choices:
+        made["meta"]["multi_choice"] = choices  # to be shown as it was, where a pack wants that
     return made
 
 
 def _write_choice_question(sample: Sample) -> Record:
     return {
         **clip_paths(sample), "id": sample.id, "question_type": sample.meta.get("type", ""),
-        "question_text": sample.question or "", "multi_choice": list(sample.options),
+        "question_text": sample.question or "",
+        "multi_choice": sample.meta.get("multi_choice", list(sample.options)),
         "answer": true(sample, ChoiceAnswer).index,
     }  # fmt: skip
 
