@@ -1,9 +1,7 @@
 """The page about routing: it follows from the numbers alone, loads nothing, escapes everything, and can be read."""
 
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from crabplus.report import heatmaps, routing_figures
 from crabplus.report.routing import write_routing
 from crabplus.report.routing_figures import draw_routing
 from crabplus.report.routing_words import findings, routing_table
+from in_a_browser import WIDTHS, opened, until
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7 * 7 }} $\\frac$"
 KINDS = ["text", "audio", "vision", "generated"]
@@ -293,51 +292,14 @@ def test_a_grid_lays_layers_by_number_and_projection() -> None:
     assert np.isnan(laid[2]).sum() == 12 and laid[2, 10:12].tolist() == [28, 29]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium, in which nothing overflows at any width and bands follow the player."""
-    from playwright.sync_api import sync_playwright
-
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if not path:
-        pytest.fail("no chromium: install it (Debian: apt-get install chromium), or name its file in CHROMIUM")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [1200, 400])
+@WIDTHS
 def test_page_at_any_width_in_a_browser(browser: Any, folder: Path, tmp_path: Path, width: int) -> None:
     made = {**study(KEYS, bands=4), "strips": [shown(), shown("a" * 200)]}
-    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(write_routing(tmp_path, made, folder).as_uri())
-    for details in page.query_selector_all("details"):
-        details.evaluate("element => { element.open = true; }")
-    over = page.evaluate(
-        """() => [...document.querySelectorAll('main *')]
-        .filter(e => !e.closest('.scroll') && !e.closest('svg'))
-        .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-        .map(e => e.outerHTML.slice(0, 80))"""
-    )
-    assert over == [] and page.evaluate("document.documentElement.scrollWidth") == width
-    _until(page, "[...document.images].every(image => image.complete && image.naturalWidth)")
-    page.evaluate("() => { document.querySelector('video').currentTime = 1; }")
-    _until(page, "document.querySelector('.bands .playhead').getAttribute('x1') === '10%'")
-    bands = page.locator("svg.bands").first
+    tab = opened(browser, write_routing(tmp_path, made, folder), width)
+    tab.evaluate("() => { document.querySelector('video').currentTime = 1; }")
+    until(tab, "document.querySelector('.bands .playhead').getAttribute('x1') === '10%'")
+    bands = tab.locator("svg.bands").first
     bands.click(position={"x": bands.bounding_box()["width"] / 20, "y": 30})  # half a second of ten
-    _until(page, "Math.abs(document.querySelector('video').currentTime - 0.5) < 0.1")
-    assert wrong == []
-
-
-def _until(page: Any, condition: str) -> None:
-    """Wait for something; the page forbids itself what playwright would wait with."""
-    for _ in range(600):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(100)
-    pytest.fail(f"never: {condition}")
+    until(tab, "Math.abs(document.querySelector('video').currentTime - 0.5) < 0.1")
+    tab.close()
