@@ -23,8 +23,9 @@ def opened(browser: Any, page: Path, width: int) -> Any:
     tab.goto(page.as_uri())
     tab.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
     until(tab, "[...document.images].every(image => image.complete && image.naturalWidth)")
-    assert tab.evaluate(OUTSIDE) == [] and tab.evaluate("document.documentElement.scrollWidth") <= width
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == [] and wrong == []
+    outside, wide = tab.evaluate(OUTSIDE), tab.evaluate("document.documentElement.scrollWidth")
+    away = [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+    assert not outside and wide <= width and not away and not wrong, (outside, wide, away, wrong)
     return tab
 
 

@@ -20,7 +20,7 @@ from in_a_browser import WIDTHS, opened, play
 
 pytestmark = pytest.mark.slow
 KEYS = ("a2v", "ucf", "meld", "avqa_thu", "unav", "avvp", "arig", "ref_avs", "avcap")
-LONG = "a-word-without-an-end" * 12
+LONG = "a_word_without_an_end" * 12
 
 
 @pytest.fixture(scope="module")
