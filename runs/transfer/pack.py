@@ -1,39 +1,41 @@
-"""Packs what the report of a finished suite needs, and no weights, into runs/transfer/runs.tar.xz.
+"""Packs what the report of finished suites needs, and no weights, into runs/transfer/NAME.tar.xz.
 
 Answers, settings and logs of every cell, and the truth of the samples that were asked. The report follows from it:
 
-    tar xf runs/transfer/runs.tar.xz
+    tar xf runs/transfer/NAME.tar.xz
     crabplus transfer transfer/runs --data transfer/data --out report
 
-Run: python runs/transfer/pack.py out/tidepool data
+Run: python runs/transfer/pack.py NAME out/tidepool-data out/tidepool [more suites, of other cells]
 """
 
+import json
+import re
 import sys
 import tarfile
+from io import BytesIO
 from pathlib import Path
 
 HERE = Path(__file__).parent
+ABSOLUTE = re.compile(r"(?<=[\" ])/(?:[\w.+-]+/)+")
+"""The folders of this machine, in front of the name of a file."""
 CELL = ("cell.json", "config.yaml", "run.json", "predictions.jsonl", "log.jsonl", "final/training.json")
 
 
-def main(suite: Path, data: Path) -> None:
-    cells = sorted(path.parent for path in (suite / "runs").rglob("cell.json"))
-    files = {f"runs/{cell.relative_to(suite / 'runs')}/{name}": cell / name for cell in cells for name in CELL}
-    files |= {"suite.yaml": suite / "suite.yaml"}
-    files |= {f"data/{path.parent.name}/{path.name}": path for path in sorted(data.glob("*/test.jsonl"))}
-    with tarfile.open(HERE / "runs.tar.xz", "w:xz") as archive:
-        for name, path in files.items():
-            archive.add(path, f"transfer/{name}", filter=_plain)
-    print(f"{len(cells)} cells, {(HERE / 'runs.tar.xz').stat().st_size / 1e6:.1f} MB")
-
-
-def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Without what differs from machine to machine."""
-    entry.uid = entry.gid = entry.mtime = 0
-    entry.uname = entry.gname = ""
-    entry.mode = 0o644
-    return entry
+def main(name: str, data: Path, *suites: Path) -> None:
+    cells = {path.parent: suite for suite in suites for path in sorted((suite / "runs").rglob("cell.json"))}
+    files = {f"runs/{cell.relative_to(cells[cell] / 'runs')}/{part}": cell / part for cell in cells for part in CELL}
+    files |= {f"{suite.name}.yaml": suite / "suite.yaml" for suite in suites}
+    asked = {key for cell in cells for key in json.loads((cell / "cell.json").read_text(encoding="utf-8"))["keys"]}
+    files |= {f"data/{key}/test.jsonl": data / key / "test.jsonl" for key in sorted(asked)}
+    packed = HERE / f"{name}.tar.xz"
+    with tarfile.open(packed, "w:xz") as archive:
+        for place, path in files.items():
+            content = ABSOLUTE.sub("", path.read_text(encoding="utf-8")).encode()
+            entry = tarfile.TarInfo(f"transfer/{place}")
+            entry.size = len(content)
+            archive.addfile(entry, BytesIO(content))
+    print(f"{len(cells)} cells, {packed.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(sys.argv[1], *map(Path, sys.argv[2:]))
