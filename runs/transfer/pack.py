@@ -24,6 +24,8 @@ CELL = ("cell.json", "config.yaml", "run.json", "predictions.jsonl", "log.jsonl"
 def main(name: str, data: Path, *suites: Path) -> None:
     cells = {path.parent: suite for suite in suites for path in sorted((suite / "runs").rglob("cell.json"))}
     files = {f"runs/{cell.relative_to(cells[cell] / 'runs')}/{part}": cell / part for cell in cells for part in CELL}
+    if len(files) < len(cells) * len(CELL):
+        sys.exit("two of the suites have the same cell")
     files |= {f"{suite.name}.yaml": suite / "suite.yaml" for suite in suites}
     asked = {key for cell in cells for key in json.loads((cell / "cell.json").read_text(encoding="utf-8"))["keys"]}
     files |= {f"data/{key}/test.jsonl": data / key / "test.jsonl" for key in sorted(asked)}

@@ -38,9 +38,8 @@ def test_a_report_of_every_family(browser: Any, clips: Any, tmp_path: Path, widt
     cards = [Card(sample, words, folder, 1.0) for sample, words in zip(samples, said, strict=True)]
     scores = {key: Score("accuracy", 0.8, 0.25, 200, 3, 0, (0.75, 0.85), {LONG: 0.5}) for key in KEYS}
     write_report(tmp_path / "report.html", scores, cards, title=LONG, notes=[LONG], off=scores)
-    tab = opened(browser, tmp_path / "report.html", width)
-    assert play(tab) >= len(KEYS)
-    tab.close()
+    with opened(browser, tmp_path / "report.html", width) as tab:
+        assert play(tab) >= len(KEYS)
 
 
 @WIDTHS
@@ -49,9 +48,8 @@ def test_a_gallery_of_data(browser: Any, clips: Any, tmp_path: Path, width: int)
     cards = [Card(sample, Prediction(sample.id, sample.task), folder, asked=False) for sample in samples]
     summaries = [summarise(sample.task, "test", [sample]) for sample in samples]
     write_gallery(tmp_path / "data.html", summaries, cards, title=LONG)
-    tab = opened(browser, tmp_path / "data.html", width)
-    assert play(tab) >= len(KEYS)
-    tab.close()
+    with opened(browser, tmp_path / "data.html", width) as tab:
+        assert play(tab) >= len(KEYS)
 
 
 @WIDTHS
@@ -61,16 +59,16 @@ def test_own_files(browser: Any, clips: Any, tmp_path: Path, width: int) -> None
     answer = EventsAnswer((Event(LONG, 1, 3), Event("bell", 2, 9)))
     replies = [Reply(str(n), "ave", answer=answer, media=(item,), text=LONG) for n, item in enumerate(media)]
     write_replies(tmp_path / "own.html", replies, title=LONG, notes=[LONG])
-    tab = opened(browser, tmp_path / "own.html", width)
-    assert play(tab) >= 5
-    tab.close()
+    with opened(browser, tmp_path / "own.html", width) as tab:
+        assert play(tab) >= 5
 
 
 @WIDTHS
 def test_conflict(browser: Any, tmp_path: Path, width: int) -> None:
     content = made(("ave", "avqa", "arig", "ks", "ucf", "meld"), (1, 1, 2, -1, 2, 3))
     _, page = write_conflict_page(tmp_path, content, "crabplus transfer predict " + "folder/" * 50)
-    opened(browser, page, width).close()
+    with opened(browser, page, width):
+        pass
 
 
 @WIDTHS
@@ -79,4 +77,5 @@ def test_a_training_run(browser: Any, tmp_path: Path, width: int) -> None:
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     (tmp_path / "run.json").write_text(json.dumps({"command": "crabplus train " + "folder/" * 50}), encoding="utf-8")
     _, page = write_curves(tmp_path)
-    opened(browser, page, width).close()
+    with opened(browser, page, width):
+        pass

@@ -296,10 +296,9 @@ def test_a_grid_lays_layers_by_number_and_projection() -> None:
 @WIDTHS
 def test_page_at_any_width_in_a_browser(browser: Any, folder: Path, tmp_path: Path, width: int) -> None:
     made = {**study(KEYS, bands=4), "strips": [shown(), shown("a" * 200)]}
-    tab = opened(browser, write_routing(tmp_path, made, folder), width)
-    tab.evaluate("() => { document.querySelector('video').currentTime = 1; }")
-    until(tab, "document.querySelector('.bands .playhead').getAttribute('x1') === '10%'")
-    bands = tab.locator("svg.bands").first
-    bands.click(position={"x": bands.bounding_box()["width"] / 20, "y": 30})  # half a second of ten
-    until(tab, "Math.abs(document.querySelector('video').currentTime - 0.5) < 0.1")
-    tab.close()
+    with opened(browser, write_routing(tmp_path, made, folder), width) as tab:
+        tab.evaluate("() => { document.querySelector('video').currentTime = 1; }")
+        until(tab, "document.querySelector('.bands .playhead').getAttribute('x1') === '10%'")
+        bands = tab.locator("svg.bands").first
+        bands.click(position={"x": bands.bounding_box()["width"] / 20, "y": 30})  # half a second of ten
+        until(tab, "Math.abs(document.querySelector('video').currentTime - 0.5) < 0.1")

@@ -21,4 +21,5 @@ def test_nothing_overflows(browser, tmp_path, width):
     made["runs"] = [{**run, "command": "crabplus train " + "folder/" * 50} for run in made["runs"]]
     made["notes"].append("note/" * 60)
     _, page = write_transfer_page(tmp_path, made, "crabplus transfer " + "folder/" * 50)
-    opened(browser, page, width).close()
+    with opened(browser, page, width) as tab:
+        assert tab.evaluate("document.images.length") > 0
