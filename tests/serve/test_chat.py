@@ -109,11 +109,19 @@ def test_answers_are_held_to_labels(client: Any, world: Any) -> None:
     assert said.crabplus["answer"]["label"] in ("napping", "yawning")
 
 
-def test_requests_that_wait_are_answered_together(plus: Any, world: Any) -> None:
+def test_requests_that_wait_are_answered_together(plus: Any, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the first are held, the others come: they are answered by eights."""
     clip = part_of("video", world[0] / world[1]["ave"].media[0].path)
     with running(plus, Limits(batch=8)) as served:
         client = openai.OpenAI(base_url=f"{served.url}/v1", api_key="any", max_retries=0)
-        alone = ask(client, clip, extra_body={"task": "ave"}).choices[0].message.content
+        engine, sizes, answer, all_wait = served.endpoint.engine, [], served.endpoint.engine._answer, threading.Event()
+
+        def held(jobs: Any) -> None:
+            sizes.append(len(jobs))
+            assert all_wait.wait(120)
+            answer(jobs)
+
+        monkeypatch.setattr(engine, "_answer", held)
         said: list[str] = []
         threads = [
             threading.Thread(target=lambda: said.append(
@@ -123,10 +131,13 @@ def test_requests_that_wait_are_answered_together(plus: Any, world: Any) -> None
         ]  # fmt: skip
         for thread in threads:
             thread.start()
+        served.wait_for(lambda: engine.queued + sum(sizes) == 16)
+        all_wait.set()
         for thread in threads:
             thread.join()
+        alone = ask(client, clip, extra_body={"task": "ave"}).choices[0].message.content
         assert said == [alone] * 16
-        assert served.endpoint.engine.batches < 1 + 16
+        assert [*filter(None, (sizes[0], 8, 8 - sizes[0])), 1] == sizes and engine.batches == len(sizes)
 
 
 def test_characters_of_several_tokens_come_whole(plus: Any) -> None:
