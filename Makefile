@@ -77,14 +77,14 @@ transfer: out/tidepool-data/avcap/train.jsonl
 
 out/tidepool-data/avcap/train.jsonl: $(READY)
 	$(TIDEPOOL) out/tidepool-data --split test --samples 100
-	$(TIDEPOOL) out/tidepool-data --split train --samples 400
+	$(TIDEPOOL) out/tidepool-data --split train --samples 50
 
 transfer-quick: out/quick-data/avcap/train.jsonl
 	$(SUITE) --quick base.data.folder=out/quick-data $(SUITE_ARGS)
 
 out/quick-data/avcap/train.jsonl: $(READY)
 	$(TIDEPOOL) out/quick-data --keys $(QUICK) --split test --samples 50
-	$(TIDEPOOL) out/quick-data --keys $(QUICK) --split train --samples 160
+	$(TIDEPOOL) out/quick-data --keys $(QUICK) --split train --samples 50
 
 bench: $(READY)
 	$(BIN)/python benchmarks/ilora.py
