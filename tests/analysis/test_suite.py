@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 
 from crabplus.analysis import suite_cell, suite_run
 from crabplus.analysis.runs import find_runs, read_run
-from crabplus.analysis.suite import begin, cells_of, load_suite, status_of
+from crabplus.analysis.suite import begin, cells_of, status_of
 from crabplus.analysis.suite_run import Event, Progress, run_cells
+from crabplus.analysis.suite_settings import load_suite
 from crabplus.cli import app
 from crabplus.config import ConfigError
 

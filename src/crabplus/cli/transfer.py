@@ -118,8 +118,9 @@ def run(
 ) -> None:
     """Train and ask every cell of a suite. What is done is skipped, and what was interrupted goes on."""
     with clear_errors():
-        from crabplus.analysis.suite import begin, cells_of, load_suite, status_of
+        from crabplus.analysis.suite import begin, cells_of, status_of
         from crabplus.analysis.suite_run import Progress, quiet, run_cells
+        from crabplus.analysis.suite_settings import load_suite
         from crabplus.cli.options import shard_of
 
         settings = load_suite(suite, changes or (), quick)
