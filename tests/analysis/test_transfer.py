@@ -1,5 +1,7 @@
 """Transfer from runs made by hand: the numbers are those that can be counted, and nothing goes missing in silence."""
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -196,11 +198,29 @@ def test_what_is_missing_is_named(tmp_path):
     assert made["methods"]["ilora"]["keys"] == 3
 
 
+ASKED = (
+    r"crabplus predict --adapter \S+/avqa/seed0/final --data \S+ --keys avqa --split test --out \S+predictions.jsonl$"
+)
+
+
+def cut_short(file: Path) -> None:
+    file.write_text(file.read_text()[:-20])
+
+
+def twice(file: Path) -> None:
+    file.write_text(file.read_text() * 2)
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda run: (run / "predictions.jsonl").unlink(), "no predictions.jsonl; make it with 'crabplus predict"),
-        (lambda run: (run / "predictions.jsonl").write_text(""), "predictions.jsonl is empty"),
+        (lambda run: (run / "predictions.jsonl").unlink(), "no predictions.jsonl; make it with: " + ASKED),
+        (lambda run: (run / "predictions.jsonl").write_text(""), "predictions.jsonl: no prediction in it; .*" + ASKED),
+        (
+            lambda run: cut_short(run / "predictions.jsonl"),
+            "predictions.jsonl, line 10: Prediction: not JSON.*" + ASKED,
+        ),
+        (lambda run: twice(run / "predictions.jsonl"), "'avqa-0' is answered twice; make the predictions anew"),
         (lambda run: write_run(run, run, "lora", {"avqa": ()}, status="running"), "the run is running: no reason told"),
     ],
 )
@@ -209,8 +229,35 @@ def test_a_run_without_answers_is_missing(tmp_path, change, why):
     change(runs / "lora" / "avqa" / "seed0")
     made = compare([runs], Settings(data=str(tmp_path / "data"), rounds=200))
     (lack,) = made["missing"]
-    assert lack["why"].startswith(why) and lack["folder"].endswith("lora/avqa/seed0")
+    assert re.search(why, lack["why"]) and lack["folder"].endswith("lora/avqa/seed0")
     assert [cell["key"] for cell in made["cells"]] == ["a2v"]
+
+
+def test_runs_that_were_asked_about_the_first_samples_are_compared_on_these(tmp_path):
+    runs = write_suite(tmp_path, 10, {"avqa": (4,), "a2v": (4,)}, {"ilora": {"avqa": (5,), "a2v": (5,)}})
+    for key in KEYS:
+        write_run(runs / "lora" / key / "seed0", tmp_path / "data", "lora", {key: first(3, 6)}, samples=6)
+    cell = cell_of(compare([runs], FAST), "avqa")  # the other was asked about all ten
+    assert (cell["n"], cell["single"], cell["multi"]) == (6, 0.5, pytest.approx(5 / 6))
+    few = cell_of(compare([runs], Settings(samples=4, rounds=200)), "avqa")
+    assert (few["n"], few["single"], few["multi"]) == (4, 0.75, 1.0)
+    made = compare([runs], Settings(samples=7, rounds=200))
+    assert whys(made) == {"1 of 7 samples have no prediction, such as 'avqa-6'",
+                          "1 of 7 samples have no prediction, such as 'a2v-6'"}  # fmt: skip
+
+
+def test_samples_that_could_not_be_asked_are_wrong_and_named(tmp_path):
+    runs = write_suite(tmp_path, 4, {"avqa": (2,), "a2v": (2,)}, {"ilora": {"avqa": (2,), "a2v": (2,)}})
+    file = runs / "lora" / "avqa" / "seed0" / "predictions.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    lines[1].update(answer=None, error="clip.mp4 is empty")
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made = compare([runs], FAST)
+    assert cell_of(made, "avqa")["single"] == 0.25 and not made["missing"]
+    assert made["notes"] == [
+        f"{file.parent.as_posix()}, avqa: 1 of 4 samples could not be asked and count as wrong, such as 'avqa-1' "
+        "(clip.mp4 is empty); mend the media and ask again"
+    ]
 
 
 def test_answers_that_cannot_be_read_are_wrong_and_not_missing(tmp_path):
@@ -340,11 +387,6 @@ def foreign(root: Path) -> None:
     write_truth(root / "data", 9, "avqa")
 
 
-def twice(root: Path) -> None:
-    file = root / "runs" / "ilora" / "all" / "seed0" / "predictions.jsonl"
-    file.write_text(file.read_text() * 2)
-
-
 def again(root: Path) -> None:
     write_run(root / "runs" / "again", root / "data", "lora", {"avqa": first(3, 10)})
 
@@ -369,7 +411,6 @@ def gone(root: Path) -> None:
     ("spoil", "told"),
     [
         (foreign, r"avqa 'avqa-9' is answered and not in split test of .*--data and --split"),
-        (twice, "is answered twice"),
         (again, r"are both runs of lora on avqa with seed 0; name one of them"),
         (damaged, r"cell\.json is damaged"),
         (nameless, r"nothing tells which run answered"),

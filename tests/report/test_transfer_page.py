@@ -10,7 +10,8 @@ from PIL import Image
 from rich.console import Console
 
 from crabplus.report.heat import change_words, draw_transfer, signed
-from crabplus.report.transfer import transfer_table, verdict, write_transfer_page
+from crabplus.report.transfer import transfer_table, write_transfer_page
+from crabplus.report.transfer_words import remarks, verdict
 
 EVIL = "<script>alert(1)</script><img src=x>\"'&{{ 7 * 7 }} $\\frac$ [/red]"
 
@@ -41,11 +42,22 @@ def made(cells=None, methods=None, **changes):
     worse = {"change": -0.05, "multi": 0.45, "relative": -0.1, "outcome": "negative", "significant": False}
     cells = cells or [cell("avqa"), cell("ave", **worse), cell("a2v", "lora"), cell("ave", "lora", **worse)]
     row = {"method": "ilora", "kind": "multi-task", "runs": 3, "done": 2, "adapters": ["ilora"], "seeds": [0, 1, 2],
-           "keys": 19, "parameters": [123456], "steps": [1900], "seen": [1200], "models": ["tiny"]}  # fmt: skip
+           "keys": 19, "parameters": [123456], "steps": [1900], "seen": [1200], "models": ["tiny"], "batches": [8],
+           "rates": [0.001]}  # fmt: skip
+    runs = [
+        {
+            "folder": f"runs/{n}",
+            "command": "crabplus train a.yaml",
+            "created": f"2026-11-{day}T09:00:00+00:00",
+            "versions": {"torch": torch},
+        }
+        for n, (day, torch) in enumerate([(30, "2.9.1"), (29, "2.10.0")])
+    ]
     return {
-        "settings": {"data": "data", "split": "test", "baseline": "lora", "ceiling": 0.98, "rounds": 1000, "seed": 0},
+        "settings": {"data": "data", "split": "test", "samples": None, "baseline": "lora", "ceiling": 0.98,
+                     "rounds": 1000, "seed": 0},
         "methods": methods or {"ilora": counts(2, 1), "lora": counts(2, 1)}, "trained": [row], "cells": cells,
-        "missing": [], "notes": [], "runs": [{"folder": "runs/a", "command": "crabplus train a.yaml"}], **changes,
+        "missing": [], "notes": [], "runs": runs, **changes,
     }  # fmt: skip
 
 
@@ -70,17 +82,22 @@ def test_every_number_is_that_of_the_json(tmp_path, parse):
     _, page = write(tmp_path, parse, made())
     assert table(page, "method-0")[1:] == [
         ["avqa", "▲ clearly better", "0.500", "0.550", "+0.050 (+0.012 to +0.088)", "+10.0 % (+2.1 to +17.9)",
-         "0.250", "accuracy", "200 × 3", "1,200 / 1,200"],
-        ["ave", "▼ worse", "0.500", "0.450", "−0.050 (+0.012 to +0.088)", "−10.0 % (+2.1 to +17.9)",
-         "0.250", "accuracy", "200 × 3", "1,200 / 1,200"],
+         "0.250"],
+        ["ave", "▼ worse", "0.500", "0.450", "−0.050 (+0.012 to +0.088)", "−10.0 % (+2.1 to +17.9)", "0.250"],
+    ]  # fmt: skip
+    assert "Samples × seeds of each key: 200 × 3" in page.root.text
+    assert "alone / together, with repeats: 1,200 / 1,200" in page.root.text
+    assert table(page, "tasks")[1] == [
+        "avqa", "questions about music clips, answered by a word (MUSIC-AVQA)", "accuracy"
     ]  # fmt: skip
     assert [row[0] for row in table(page, "method-1")] == ["Key", "a2v", "ave"]
     assert table(page, "overview")[1] == [
         "ilora", "1 of 2", "50 %", "25 % to 75 %", "50 % of 2", "1", "0", "0", "0", "0", "+10.0 %"
     ]  # fmt: skip
     assert table(page, "trained")[1] == [
-        "ilora", "together", "ilora", "3", "2", "19", "0, 1, 2", "123,456", "1,900", "1,200"
+        "ilora", "together", "ilora", "2 of 3", "19", "0, 1, 2", "123,456", "1,900", "8", "0.001", "1,200"
     ]  # fmt: skip
+    assert "2026-11-29 to 2026-11-30" in page.root.text and "2.9.1, 2.10.0" in page.root.text
     assert page.root.all("h1")[0].text == "Does training together help?"
     assert "crabplus transfer runs" in [pre.text for pre in page.root.all("pre")]
     assert "crabplus train a.yaml" in [pre.text for pre in page.root.all("pre")]
@@ -105,7 +122,7 @@ def test_hostile_names_are_inert(tmp_path, parse):
     lack = {"key": EVIL, "method": EVIL, "seed": 0, "kind": EVIL, "why": EVIL, "folder": EVIL}
     content = made(
         [cell(EVIL, EVIL, metric=EVIL)], {EVIL: counts(1, 1, ties=[EVIL])}, missing=[lack], notes=[EVIL],
-        runs=[{"folder": EVIL, "command": EVIL}],
+        runs=[{"folder": EVIL, "command": EVIL, "created": EVIL, "versions": {EVIL: EVIL}}],
     )  # fmt: skip
     _, page = write(tmp_path, parse, content)
     assert page.source.count("<script") == 1 and len(page.root.all("img")) == 1 and "49" not in page.root.text
@@ -134,7 +151,7 @@ def test_what_is_missing_is_on_page_and_terminal(tmp_path, parse):
         ["all keys", "lora", "multi-task", "seed 2", "there is no run", ""],
     ]
     assert "one thing" in page.root.text and "note: one thing" in shown(content)
-    assert "missing: ave, avqa ilora multi-task seed 1 the run failed: no memory r/1" in shown(content, 200)
+    assert "missing: ave, avqa: ilora: multi-task: seed 1: the run failed: no memory: r/1" in shown(content, 200)
     _, page = write(tmp_path, parse, made())
     assert "Nothing: every run was found" in page.root.text
 
@@ -152,6 +169,29 @@ def test_ties_ceilings_and_zero_baselines_are_told(tmp_path, parse):
     assert rows["a2v"][4].startswith("+0.200 ") and rows["a2v"][5] == "–"
     assert table(page, "overview")[1][8:10] == ["1: avqa", "1: ave"]
     assert "▲ +10.0 %*^" in shown(content) and "▲ +0.200*" in shown(content)
+
+
+def test_what_differs_from_key_to_key_has_a_column(tmp_path, parse):
+    _, page = write(tmp_path, parse, made([cell("avqa", relative_ci95=None, seen=[5, 6]), cell("ave", n=3)]))
+    assert table(page, "method-0")[1][5:] == ["+10.0 % (no interval)", "0.250", "200 × 3", "5 / 6"]
+    assert table(page, "method-0")[0][7:] == ["Samples × seeds", "Learned from"]
+
+
+def test_what_was_not_learned_is_told(tmp_path, parse):
+    """Once for the tasks alone, however many methods are compared with them."""
+    cells = [
+        cell("avqa", unanswered=[600, 3], single=0.0), cell("ave", constant=0.5), cell("a2v", constant=0.45),
+        cell("avqa", "lora", unanswered=[600, 600], single=0.0, multi=0.0), cell("ave", "lora", constant=0.5),
+    ]  # fmt: skip
+    content = made(cells)
+    notes = [
+        "each key alone: not one answer to avqa could be read", "together, lora: not one answer to avqa could be read",
+        "each key alone: no better than the best constant answer on avqa and ave; next to nothing was learned there",
+        "together, lora: no better than the best constant answer on avqa; next to nothing was learned there",
+    ]  # fmt: skip
+    assert remarks(content) == notes and all(f"note: {note}" in shown(content, 200) for note in notes)
+    assert all(note in write(tmp_path, parse, content)[1].root.text for note in notes)
+    assert remarks(made()) == []
 
 
 def test_the_rules_name_the_settings(tmp_path, parse):

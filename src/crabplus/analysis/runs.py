@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import yaml
 
 from crabplus.evaluate import read_predictions
-from crabplus.schema import Prediction
+from crabplus.schema import Prediction, SchemaError
 
 __all__ = ["CELL", "PREDICTIONS", "Run", "RunsError", "find_runs", "predictions_of", "read_run"]
 
@@ -30,9 +31,11 @@ class Run:
     Attributes:
         folder: where it lies, as it was named. method: its column of the report, without what is said of reasoning.
         kind: of adapter. keys: that it was trained on. status: ``done``, or what else its suite says, with the reason.
-        data, split: folder and split that it was asked about. model: what the adapter sits on.
+        data, split: folder and split that it was asked about; samples: the first so many of each key, None: all.
+        model: what the adapter sits on.
         steps: after which its weights are taken. parameters: that were trained.
-        seen: samples of each key that it learned from, repeats included.
+        seen: samples of each key that it learned from, repeats included; batch: samples of a step; rate: of learning.
+        created, versions: when it began, and with which packages.
         base: its model in a word, where that tells runs apart.
     """
 
@@ -46,11 +49,16 @@ class Run:
     reason: str | None = None
     data: str | None = None
     split: str | None = None
+    samples: int | None = None
     model: str | None = None
     command: str | None = None
     steps: int | None = None
     parameters: int | None = None
     seen: Mapping[str, int] | None = None
+    batch: int | None = None
+    rate: float | None = None
+    created: str | None = None
+    versions: Mapping[str, str] | None = None
     base: str | None = None
 
     @property
@@ -122,7 +130,9 @@ def read_run(folder: Path) -> Run:
         folder=folder.as_posix(), method=str(cell.get("method") or kind), kind=str(kind or cell.get("method")),
         keys=tuple(map(str, keys)), seed=_seed(cell, config, folder), reasoning=SWITCH.get(reasoning, reasoning),
         status=cell.get("status", "done"), reason=cell.get("reason"), data=cell.get("data") or data.get("folder"),
-        split=cell.get("split"), model=config.get("model"), command=told.get("command"), **_effort(folder, told),
+        split=cell.get("split"), samples=cell.get("samples"), model=config.get("model"), command=told.get("command"),
+        rate=(config.get("arguments") or {}).get("learning_rate"), created=told.get("created"),
+        versions=told.get("versions"), **_effort(folder, told),
     )  # fmt: skip
     if not made.keys:
         raise RunsError(f"{folder}: neither {CELL} nor {CONFIG} names the keys that it was trained on")
@@ -142,7 +152,8 @@ def _effort(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:
     steps, batch = _json(folder / STEP).get("step"), data.get("batch")
     shares = {key: (known or {}).get("share") for key, known in (data.get("keys") or {}).items()}
     seen = {key: round(steps * batch * share) for key, share in shares.items() if steps and batch and share}
-    return {"steps": steps, "parameters": (told.get("adapter") or {}).get("parameters"), "seen": seen or None}
+    parameters = (told.get("adapter") or {}).get("parameters")
+    return {"steps": steps, "parameters": parameters, "seen": seen or None, "batch": batch}
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -167,19 +178,26 @@ def _mapping(path: Path, load: Any) -> dict[str, Any]:
 
 
 def predictions_of(run: Run) -> dict[str, list[Prediction]] | str:
-    """What a run answered, by key; in words why nothing can be said of it.
-
-    Raises:
-        SchemaError: a line that is no prediction; names file and line.
-    """
+    """What a run answered, by key; in words why nothing can be said of it."""
     path = Path(run.folder) / PREDICTIONS
     if run.status != "done":
         return f"the run {'failed' if run.status == 'failed' else f'is {run.status}'}: {run.reason or 'no reason told'}"
     if not path.is_file():
-        return f"no {PREDICTIONS}; make it with 'crabplus predict --adapter {run.folder}/final'"
-    if not path.stat().st_size:
-        return f"{PREDICTIONS} is empty"
+        return f"no {PREDICTIONS}; make it with: {_predict(run)}"
     said: dict[str, list[Prediction]] = {}
-    for prediction in read_predictions(path):
-        said.setdefault(prediction.task, []).append(prediction)
+    try:
+        for prediction in read_predictions(path):
+            said.setdefault(prediction.task, []).append(prediction)
+    except SchemaError as error:
+        return f"{error}; remove the file and make it anew with: {_predict(run)}"
     return said
+
+
+def _predict(run: Run) -> str:
+    """The command that makes the predictions of a run."""
+    model = [] if run.model in (None, "tiny") else ["--model", str(run.model)]
+    words = [
+        "crabplus", "predict", *model, "--adapter", f"{run.folder}/final", "--data", run.data or "DATA", "--keys",
+        ",".join(run.keys), "--split", run.split or "test", "--out", f"{run.folder}/{PREDICTIONS}",
+    ]  # fmt: skip
+    return shlex.join(words)

@@ -1,6 +1,6 @@
 """What a run scores on a key, and what it would have scored had other samples been drawn; the same for all runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -25,31 +25,40 @@ class Truth:
     """The samples of a key.
 
     Attributes:
+        known: the ids of all samples of the split, of which ``samples`` may be the first.
         perfect: what the true answers themselves score, with the best constant answer and all else that is known.
     """
 
     samples: Sequence[Sample]
+    known: frozenset[str]
     perfect: Score
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A run on a key: its score, (rounds,) scores of drawn samples, and how many samples have no readable answer."""
+    """A run on a key.
+
+    Attributes:
+        score: of all samples; drawn: (rounds,) scores of drawn samples. unanswered: samples without a readable answer.
+        errors: those that could not even be asked, with the reasons.
+    """
 
     score: float
     drawn: FloatArray
     unanswered: int
+    errors: Mapping[str, str]
 
 
 class Bench:
     """Judges runs on the same samples, and draws the same of them in each round.
 
     Args:
-        data, split: where the truth is. rounds, seed: of the draws.
+        data, split: where the truth is; samples: the first so many of each key, None: all.
+        rounds, seed: of the draws.
     """
 
-    def __init__(self, data: Path, split: str, rounds: int, seed: int) -> None:
-        self.data, self.split, self.rounds, self.seed = data, split, rounds, seed
+    def __init__(self, data: Path, split: str, samples: int | None, rounds: int, seed: int) -> None:
+        self.data, self.split, self.samples, self.rounds, self.seed = data, split, samples, rounds, seed
         self._truth: dict[str, Truth] = {}
         self._said: dict[str, dict[str, list[Prediction]] | str] = {}
         self._judged: dict[tuple[str, str], Judged | str] = {}
@@ -61,11 +70,13 @@ class Bench:
             FileNotFoundError: there is no such index. EvaluationError: a sample without a true answer.
         """
         if key not in self._truth:
-            samples = list(open_index(self.data, key, self.split))
+            split = list(open_index(self.data, key, self.split))
+            samples = split[: self.samples]
             if not samples:
                 raise RunsError(f"{self.data}: no sample of {key} in split {self.split}")
             said = [Prediction(sample.id, key, answer=sample.answer) for sample in samples]
-            self._truth[key] = Truth(samples, evaluate(samples, said, rounds=1)[key])
+            known = frozenset(sample.id for sample in split)
+            self._truth[key] = Truth(samples, known, evaluate(samples, said, rounds=1)[key])
         return self._truth[key]
 
     def answered(self, run: Run) -> dict[str, list[Prediction]] | str:
@@ -78,7 +89,7 @@ class Bench:
         """How a run does on a key that it was trained on; in words why that is not known.
 
         Raises:
-            RunsError: predictions of samples that are not in the data, or two of one sample; names run and sample.
+            RunsError: predictions of samples that are not in the data; names run and sample.
         """
         name = run.folder, key
         if name not in self._judged:
@@ -92,16 +103,21 @@ class Bench:
         if key not in said:
             return "no prediction of this key"
         samples, by_id = self.truth(key).samples, self._by_id(run, key, said[key])
+        if isinstance(by_id, str):
+            return by_id
         if lacking := [sample.id for sample in samples if sample.id not in by_id]:
             return f"{len(lacking)} of {len(samples)} samples have no prediction, such as {lacking[0]!r}"
         task = get_task(key)
         pairs = [(sample, answer_of(sample, by_id[sample.id])) for sample in samples]
         seed = self.seed * 2**32 + crc32(key.encode())  # keys are drawn apart, runs together
         drawn = draws(resampler(task, pairs), len(pairs), seed, self.rounds)
-        return Judged(main_score(task, pairs), drawn, sum(answer is None for _, answer in pairs))
+        asked = (by_id[sample.id] for sample in samples)
+        errors = {made.id: made.error for made in asked if made.error is not None}
+        return Judged(main_score(task, pairs), drawn, sum(answer is None for _, answer in pairs), errors)
 
-    def _by_id(self, run: Run, key: str, said: Sequence[Prediction]) -> dict[str, Prediction]:
-        known = {sample.id for sample in self.truth(key).samples}
+    def _by_id(self, run: Run, key: str, said: Sequence[Prediction]) -> dict[str, Prediction] | str:
+        """The predictions by their samples; in words why they cannot be used."""
+        known = self.truth(key).known
         by_id: dict[str, Prediction] = {}
         for made in said:
             if made.id not in known:
@@ -110,6 +126,6 @@ class Bench:
                     "the data and split that were asked with --data and --split"
                 )
             if made.id in by_id:
-                raise RunsError(f"{run.folder}: {key} {made.id!r} is answered twice; make the predictions anew")
+                return f"{made.id!r} is answered twice; make the predictions anew"
             by_id[made.id] = made
         return by_id

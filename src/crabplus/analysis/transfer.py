@@ -1,7 +1,7 @@
 """Does training tasks together help them? Single-task runs against multi-task runs, from what they answered alone."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class Settings:
 
     Attributes:
         data, split: where the truth is; None: where the runs say, and ``test`` where they say no split.
+        samples: of each key, the first so many; None: as many as the runs say that they were asked, or all.
         baseline: method of the single-task runs, or kind of their adapter.
         ceiling: a key whose single-task score is at least this is not counted as positive.
         rounds, seed: draws of the bootstrap.
@@ -37,6 +38,7 @@ class Settings:
 
     data: str | None = None
     split: str | None = None
+    samples: int | None = None
     baseline: str = "lora"
     ceiling: float = 0.98
     rounds: int = 1000
@@ -57,7 +59,9 @@ def compare(paths: Iterable[Path], settings: Settings, track: Track | None = Non
     runs = [read_run(folder) for folder in find_runs(paths)]
     pairing = pair(runs, settings.baseline)
     settings = _with_truth(pairing.used, settings)
-    bench = Bench(Path(settings.data or ""), settings.split or "", settings.rounds, settings.seed)
+    bench = Bench(
+        Path(settings.data or ""), settings.split or "", settings.samples, settings.rounds, settings.seed
+    )  # fmt: skip
     places = [(method, key) for method in pairing.methods for key in pairing.keys_of(method)]
     lacks, made = dict.fromkeys(pairing.unmatched()), list[Compared]()
     for method, key in track(places, "comparing", len(places)) if track else places:
@@ -82,8 +86,9 @@ def write_transfer(path: Path, made: dict[str, Any]) -> None:
 
 
 def _with_truth(runs: Sequence[Run], settings: Settings) -> Settings:
-    """With folder and split of the truth, on which all runs have to agree."""
-    found: dict[str, Any] = {}
+    """With folder and split of the truth, on which all runs have to agree, and with samples that all were asked."""
+    numbers = [run.samples for run in runs if run.samples]
+    found: dict[str, Any] = {"samples": settings.samples or min(numbers, default=None)}
     for name, given, default in (("data", settings.data, None), ("split", settings.split, "test")):
         told = [given] if given else list(dict.fromkeys(getattr(run, name) or default for run in runs))
         if len(told) > 1 or told[0] is None:
@@ -155,6 +160,7 @@ def _trained(pairing: Pairing) -> list[dict[str, Any]]:
                 "keys": max((len(run.keys) for run in runs), default=0),
                 "parameters": _values(run.parameters for run in runs), "steps": _values(run.steps for run in runs),
                 "seen": _values(count for run in runs for count in (run.seen or {}).values()),
+                "batches": _values(run.batch for run in runs), "rates": _values(run.rate for run in runs),
                 "models": _values(run.model for run in runs),
             })  # fmt: skip
     return rows
@@ -177,6 +183,7 @@ def _notes(bench: Bench, pairing: Pairing, cells: Sequence[Cell]) -> list[str]:
         extra = [key for key in said if key not in run.keys] if not isinstance(said, str) else []
         if extra:
             notes.append(f"{run.folder} also answered {', '.join(extra)}, which it was not trained on; left out")
+        notes += _not_asked(bench, run)
     notes += [
         f"{cell.method}, {cell.key}: learned from {cell.seen[0]:,} samples alone and {cell.seen[1]:,} together, with "
         "repeats"
@@ -184,6 +191,18 @@ def _notes(bench: Bench, pairing: Pairing, cells: Sequence[Cell]) -> list[str]:
         if cell.seen[0] and cell.seen[1] and abs(cell.seen[1] / cell.seen[0] - 1) > UNEVEN
     ]
     return notes + _asked_otherwise(bench, pairing)
+
+
+def _not_asked(bench: Bench, run: Run) -> Iterator[str]:
+    """Samples that a run could not be asked about, for want of their media."""
+    for key in run.keys:
+        judged = bench.judge(run, key)
+        if isinstance(judged, Judged) and judged.errors:
+            name, why = next(iter(judged.errors.items()))
+            yield (
+                f"{run.folder}, {key}: {len(judged.errors)} of {len(bench.truth(key).samples)} samples could not be "
+                f"asked and count as wrong, such as {name!r} ({why}); mend the media and ask again"
+            )
 
 
 def _asked_otherwise(bench: Bench, pairing: Pairing) -> list[str]:

@@ -40,6 +40,9 @@ def report(
     ),
     data: Annotated[Path | None, typer.Option(help="Folder with the truth; default: what the runs name.")] = None,
     split: Annotated[str | None, typer.Option(help="Split of the truth; default: what the runs name, or test.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Of each key, the first so many; default: what the runs say, or all.")
+    ] = None,
     baseline: Annotated[str, typer.Option(help="Method, or kind of adapter, of the single-task runs.")] = "lora",
     ceiling: Annotated[float, typer.Option(min=0, max=1, help="From here on a task cannot improve.")] = 0.98,
     rounds: Annotated[int, typer.Option(min=100, help="Draws of the bootstrap.")] = 1000,
@@ -57,8 +60,8 @@ def report(
         from crabplus.analysis.transfer import Settings, compare, write_transfer
         from crabplus.report.transfer import transfer_table, write_transfer_page
 
-        truth = {"data": data.as_posix() if data else None, "split": split}
-        settings = Settings(**truth, baseline=baseline, ceiling=ceiling, rounds=rounds, seed=seed)
+        folder = data.as_posix() if data else None
+        settings = Settings(folder, split, samples, baseline, ceiling, rounds, seed)
         made = compare(runs, settings, track)
         write_transfer(out / "transfer.json", made)
         picture, page = write_transfer_page(out, made, shlex.join(["crabplus", *sys.argv[1:]]))

@@ -17,7 +17,7 @@ SIGNS = {"positive": "▲", "negative": "▼", "tie": "="}
 WORSE, BETTER = "#d9822b", "#5b97d6"
 FULL_TINT = 0.5
 """A relative change of so much has the strongest colour."""
-_NAMES, _CELL, _ROW, _HEAD, _FOOT, _MARGIN = 1.3, 2.1, 0.46, 0.62, 1.0, 0.15
+_NAMES, _CELL, _ROW, _HEAD, _FOOT, _MARGIN = 1.3, 2.1, 0.46, 1.0, 1.2, 0.15
 """In inches: row names, a cell across and down, above and below the cells, around all."""
 _MAP = LinearSegmentedColormap.from_list("transfer", [WORSE, "#ffffff", BETTER])
 
@@ -58,6 +58,7 @@ def draw_transfer(made: Mapping[str, Any]) -> bytes:
     for column, method in enumerate(methods):
         _draw_count(axes, column, len(keys), made["methods"][method])
     _frame(axes, methods, keys)
+    _title(figure)
     _legend(figure)
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
@@ -114,8 +115,19 @@ def _folded(name: str) -> str:
     return f"{first}\n{rest}" if rest and len(name) > 16 else plain(name)
 
 
+def _title(figure: Figure) -> None:
+    """What it shows, and what columns are."""
+    for words, below, size, colour in (
+        ("Trained together instead of alone", 0.12, 12, INK),
+        ("change of each task's score; a column for each method of training together", 0.36, 8, SOFT),
+    ):
+        x, y = _MARGIN / figure.get_figwidth(), 1 - below / figure.get_figheight()
+        figure.text(x, y, words, fontsize=size, color=colour, va="top", weight="bold" if size > 10 else "normal")
+
+
 def _legend(figure: Figure) -> None:
     lines = (
+        "small: score alone → together, by the official metric of each task",
         f"{SIGNS['positive']} better together, {SIGNS['negative']} and hatched: worse, {SIGNS['tie']} tie;",
         "% of the score when trained alone (no %: points, as that is 0)",
         "bold, *: the 95 % interval of the change excludes 0",
