@@ -1,6 +1,8 @@
 """Suites: which cells they have, in which order, and what is left of each, however often it was interrupted."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -85,7 +87,8 @@ def test_only_cells_longer_than_save_every_have_checkpoints(make: Any) -> None:
 
 WRONG = {
     "no method 'lorra'; did you mean 'lora'": {"single": "lorra"},
-    "methods.ilora is used nowhere": {"multi": []},
+    r"keys: a list of task keys wanted, such as ave,avqa, got \[\]": {"keys": ""},
+    r"seeds: a list of whole numbers wanted, such as \[0, 1, 2\], got 'x'": {"seeds": "x"},
     "keys: ave stands there twice": {"keys": "ave, ave"},
     "keys: at least two wanted": {"keys": "ave"},
     "base: seed is not set there; in its place: seeds": {"base": {"seed": 1}},
@@ -114,6 +117,13 @@ def test_a_wrong_setting_of_a_run_names_the_method(make: Any) -> None:
         make(methods=methods)
     with pytest.raises(ConfigError, match="methods.lora.seeds: a list of whole numbers wanted, got 'a'"):
         make(methods={"lora": {"seeds": "a"}, "ilora": None})
+    base = content(Path("data"))["base"]
+    with pytest.raises(ConfigError, match=r"suite.yaml: base: argumnts: no such setting; did you mean 'arguments'"):
+        make(base={**base, "argumnts": {}})
+
+
+def test_a_method_that_is_named_nowhere_makes_no_cell(make: Any) -> None:
+    assert {cell.method for cell in make(multi=[])[1]} == {"lora"}
 
 
 def test_changes_come_behind_the_file(tmp_path: Path) -> None:
@@ -144,9 +154,22 @@ def test_a_folder_with_cells_of_other_settings_is_refused(make: Any, tmp_path: P
     begin(more, grown, out)  # the same cells, and some more
     assert [status_of(cell) for cell in grown if cell.title == cells[1].title] == ["done"]
     for changes in ({"per_key": 3}, {"ask": {"samples": 2}}, {"threads": 2}, {"encoded": None}):
-        other, altered = make(**changes)
-        with pytest.raises(ConfigError, match=rf"holds cells .* lora/ave/seed0; what differs: .*{next(iter(changes))}"):
+        other, altered = make(**changes, save_every=7)
+        with pytest.raises(
+            ConfigError, match=rf"holds cells .* lora/ave/seed0; what differs: {next(iter(changes))}\. "
+        ):
             begin(other, altered, out)
+    with pytest.raises(ConfigError, match=rf"remove the folders of these cells: {cells[1].folder}$"):
+        begin(other, altered, out)
+
+
+def test_cells_that_failed_before_they_learned_anything_are_in_nobodys_way(make: Any, tmp_path: Path) -> None:
+    _, cells = make()
+    cells[1].record("failed", "no such key")
+    begin(*make(per_key=3), tmp_path / "out")
+    (cells[1].folder / "checkpoints").mkdir()
+    with pytest.raises(ConfigError, match="1 such as lora/ave/seed0; what differs: per_key"):
+        begin(*make(per_key=4), tmp_path / "out")
 
 
 # -- who runs a cell, and when: with cells that do nothing ------------------------------------------------------------
@@ -337,14 +360,60 @@ def test_an_interrupted_cell_goes_on_to_the_same_answers(
     assert answers(tmp_path / "out") == {name: answers(finished)[name]}
 
 
-def test_a_cell_without_data_fails_alone(data: Path, tmp_path: Path) -> None:
-    made = content(data, single="lora", multi=[], methods={"lora": {"adapter": {"kind": "lora"}}}, keys="ave,avqa")
-    file = write(tmp_path / "suite.yaml", {**made, "per_key": 1, "ask": {"samples": 1}})
-    failed = CliRunner().invoke(app, ["transfer", "run", str(file), "--out", str(tmp_path / "out")])
+def test_a_cell_that_cannot_be_asked_fails_alone_and_is_tried_again(data: Path, tmp_path: Path) -> None:
+    """A clip of the test split is cut short; what had been learned by then is kept."""
+    shutil.copytree(data, tmp_path / "data")
+    clip = next((tmp_path / "data/arig").rglob("*test*1.jpg"))
+    whole, file = clip.read_bytes(), write(tmp_path / "suite.yaml", content(tmp_path / "data", multi=[], methods=ALONE))
+    clip.write_bytes(whole[:100])
+    command = ["transfer", "run", str(file), "--out", str(tmp_path / "out")]
+    failed = CliRunner().invoke(app, command)
     assert failed.exit_code == 1
-    assert "lora/ave/seed0: done" in failed.output and "failed: lora/avqa/seed0; the same command" in failed.output
-    told = json.loads((tmp_path / "out/runs/lora/avqa/seed0/cell.json").read_text())
-    assert told["status"] == "failed" and told["reason"].startswith("ConfigError: data.keys, data.split: ")
+    assert "lora/ave/seed0: done" in failed.output
+    assert "failed: lora/arig/seed0; mended, the same command tries these again" in failed.output
+    told = json.loads((tmp_path / "out/runs/lora/arig/seed0/cell.json").read_text())
+    assert told["status"] == "failed" and "1 of 3 samples of arig cannot be asked, such as" in told["reason"]
+    final = tmp_path / "out/runs/lora/arig/seed0/final"
+    before = {path.name: path.stat().st_mtime_ns for path in final.iterdir()}
+    clip.write_bytes(whole)
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert {path.name: path.stat().st_mtime_ns for path in final.iterdir()} == before
+
+
+def test_what_cannot_be_asked_may_count_as_wrong(data: Path, tmp_path: Path, make: Any) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    clip = next((tmp_path / "data/arig").rglob("*test*1.jpg"))
+    clip.unlink()
+    base = content(tmp_path / "data")["base"]
+    base["data"]["unreadable"] = "out"
+    cell = make(tmp_path / "data", base=base)[1][2]
+    suite_cell.run_cell(cell, suite_cell.Bases(), print)
+    rows = [json.loads(line) for line in (cell.folder / "predictions.jsonl").read_text().splitlines()]
+    assert [clip.name in (row.get("error") or "") for row in rows] == [False, True, False]
+
+
+ALONE = {"lora": {"adapter": {"kind": "lora"}}}
+MISTAKES = {
+    r"lora: data.keys, data.split: .*avqa": {"keys": "ave,avqa"},
+    r"lora: data.keys: unknown task key 'arigg'": {"keys": "ave,arigg"},
+    r"lora: .*learning_rat": {"base.arguments.learning_rat": 1},
+    r"lora: data.folder: nowhere is no folder": {"base.data.folder": "nowhere"},
+    r"lora: ask.split: .*valid": {"ask.split": "valid"},
+    r"lora: 3 of 3 samples of ave cannot be asked, such as .* media file .* is not there; mend": {"ask.split": "gone"},
+    r"other: .*attention": {"methods.other": {"attention": "none"}, "single": "lora,other"},
+}
+
+
+@pytest.mark.parametrize("message", MISTAKES)
+def test_mistakes_are_told_before_anything_is_trained(data: Path, tmp_path: Path, message: str) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    for index in (tmp_path / "data").glob("*/test.jsonl"):
+        index.with_name("gone.jsonl").write_text(re.sub(r"\.(mp4|jpg)", ".gone", index.read_text()))
+    file = write(tmp_path / "suite.yaml", content(tmp_path / "data", multi=[], methods=ALONE))
+    changes = [f"{name}={json.dumps(value)}" for name, value in MISTAKES[message].items()]
+    told = CliRunner().invoke(app, ["transfer", "run", str(file), *changes, "--out", str(tmp_path / "out")])
+    assert told.exit_code != 0 and re.search(message, " ".join(told.output.split()))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture(autouse=True)

@@ -37,6 +37,23 @@ def test_runs_become_json_picture_page_and_table(runs, tmp_path):
     assert "0.400" in page and "0.700" in page and "+75.0 %" in page
 
 
+def test_the_first_samples_alone(runs, tmp_path):
+    done = ask(runs, "--out", tmp_path / "report", "--rounds", 200, "--samples", 5)
+    made = json.loads((tmp_path / "report/transfer.json").read_text(encoding="utf-8"))
+    assert done.exit_code == 0 and {cell["n"] for cell in made["cells"]} == {5}
+
+
+def test_a_file_is_no_folder_to_write_to(runs, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    refused = ask(runs, "--out", tmp_path / "taken")
+    assert refused.exit_code != 0 and "is a file; name a folder" in " ".join(refused.output.split())
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_usage_is_that_of_what_was_typed(runs):
+    assert "report" not in ask(runs, "--rounds", 10).output
+
+
 def test_options_may_come_first(runs, tmp_path):
     done = ask("--out", tmp_path / "a", "--rounds", 100, "--ceiling", 0.9, runs)
     assert done.exit_code == 0, done.output

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crabplus.metrics.bootstrap import draws, ends, interval
+from crabplus.metrics.bootstrap import draws, ends, interval, is_clear
 
 
 def test_mean_of_coin_flips_is_near_the_normal_interval() -> None:
@@ -47,3 +47,13 @@ def test_two_statistics_are_drawn_on_the_same_samples() -> None:
     low, high = (draws(lambda drawn, up=up: values[drawn].mean() + up, 20, seed=3, rounds=50) for up in (0.0, 0.25))
     assert high - low == pytest.approx(np.full(50, 0.25)) and np.ptp(low) > 0.1
     assert ends(low) == interval(lambda drawn: values[drawn].mean(), 20, seed=3, rounds=50)
+
+
+@pytest.mark.parametrize(
+    ("span", "n", "clear"),
+    [((0.1, 0.2), 6, True), ((-0.2, -0.1), 6, True), ((0.1, 0.2), 5, False), ((0.0, 0.2), 99, False),
+     ((-0.1, 0.2), 99, False)],
+)  # fmt: skip
+def test_a_change_is_clear_off_zero_and_with_enough_samples(span, n, clear):
+    assert is_clear(span, n) is clear
+    assert not is_clear(span, n, margin=0.1)

@@ -51,13 +51,13 @@ def study(keys: dict[str, str], layers: int = 4, heads: int = 3, towers: bool = 
     variants = [{"head": head, "band": band, "layers": count}
                 for band in ["all layers", *(f"language {n}" for n in range(1, bands))]
                 for head in range(1, heads + 1)]  # fmt: skip
-    change = {"score": 0.3, "change": -0.4, "ci95": [-0.5, -0.2], "other_text": 0.9, "unparsable": 1}
-    mild = {"score": 0.7, "change": 0.01, "ci95": [-0.1, 0.1], "other_text": 0.1, "unparsable": 0}
+    change = {"score": 0.3, "change": -0.4, "ci95": [-0.5, -0.2], "clear": True, "other_text": 0.9, "unparsable": 1}
+    mild = {"score": 0.7, "change": 0.01, "ci95": [-0.1, 0.1], "clear": False, "other_text": 0.1, "unparsable": 0}
     apart = generator.uniform(0.02, 0.05, (len(keys), len(keys)))
     np.fill_diagonal(apart, 0.001)
     return {
         "about": {"command": "crabplus routing --keys ave", "created": "2026-01-02", "data": "data", "split": "test",
-                  "seed": 3, "versions": {"torch": "2.9"},
+                  "seed": 3, "versions": {"torch": "2.9"}, "name": "runs/mine",
                   "model": {"model": "a-model", "revision": "config abc", "adapter": "mine abc"}},
         "settings": {"reasoning": True, "ablate": "heads", "renormalise": False, "show": 1},
         "heads": heads, "kinds": KINDS, "places": places,
@@ -73,7 +73,7 @@ def study(keys: dict[str, str], layers: int = 4, heads: int = 3, towers: bool = 
         "similarity": {"measure": "divergence of routing", "keys": list(keys), "order": sorted(keys),
                        "divergence": ((apart + apart.T) / 2).tolist()},
         "ablation": {"variants": variants, "keys": {
-            key: {"metric": "accuracy", "score": 0.7, "constant": 0.25, "ci95": [0.6, 0.8], "n": 5,
+            key: {"metric": "accuracy", "score": 0.7, "constant": 0.25, "ci95": [0.6, 0.8], "n": 6,
                   "changes": [{"head": one["head"], "band": one["band"], **(change if one["head"] == 1 else mild)}
                               for one in variants]} for key in keys}},
         "views": ["mean over 28 adapted layers", "layer 2, up_proj"],
@@ -197,7 +197,7 @@ def test_findings_follow_from_the_numbers() -> None:
     told = " ".join(findings(study(KEYS)))
     assert "has 1.20 bits, of at most 1.58 (mean over 28 adapted layers): 0.200 hang on the kind of token" in told
     assert "0.100 on the key beyond that, 0.400 on the single token beyond both; 0.500 are left open" in told
-    assert "1 of the 84 heads are dead" in told and "head 2 of language_model.layers.0.o_proj" in told
+    assert "1 of the 84 heads is dead" in told and "head 2 of language_model.layers.0.o_proj" in told
     assert "Of 171 pairs of keys 171 are" in told
     assert "Without head 1 in all layers 19 of 19 keys score clearly lower; mean change -0.400" in told
     assert "Without head 2 in all layers 0 of 19 keys score clearly lower; mean change +0.010" in told
@@ -214,6 +214,19 @@ def test_findings_of_one_key_and_of_one_sample() -> None:
     few = study({"ave": "temporal localisation", "avqa": "question answering"})
     few["similarity"]["divergence"] = [[None, 0.1], [0.1, None]]
     assert any("no halves" in sentence for sentence in findings(few))
+
+
+def test_few_samples_and_a_single_pair_of_keys_are_told_as_such() -> None:
+    made = study({"ave": "temporal localisation", "avqa": "question answering"})
+    assert not any("fewer than" in sentence for sentence in findings(made))
+    made["similarity"]["divergence"] = [[0.01, 0.02], [0.02, 0.01]]
+    assert any(sentence.endswith("They are at least one and a half times as far apart as the two halves of either key.")
+               for sentence in findings(made))  # fmt: skip
+    made["similarity"]["divergence"] = [[0.01, 0.01], [0.01, 0.01]]
+    made["ablation"]["keys"]["avqa"]["n"] = 5
+    told = findings(made)
+    assert any("That is not at least one and a half times" in sentence for sentence in told)
+    assert told[-1] == "With fewer than 6 samples no change is called clear: avqa; ask for more."
 
 
 def test_table_on_the_terminal() -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from crabplus.analysis.runs import Run
 from crabplus.analysis.scores import FloatArray, Judged, Truth
-from crabplus.metrics.bootstrap import ends
+from crabplus.metrics.bootstrap import ends, is_clear
 from crabplus.tasks import get_task
 
 __all__ = ["ZERO", "Cell", "Compared", "Side", "compare_sides"]
@@ -30,7 +30,8 @@ class Cell:
         change: multi - single, with its 95 % interval over samples and seeds, and over samples alone.
         relative: change / single, None where single is zero; its interval is None where single is zero in a draw.
         resolution: a change below it is a tie.
-        outcome: ``positive``, ``negative`` or ``tie``; significant: whether the interval excludes 0 (never of a tie).
+        outcome: ``positive``, ``negative`` or ``tie``; significant: whether the interval
+            excludes 0 (never of a tie, nor of a few samples).
         ceiling: whether single leaves no room; counted: whether the key counts as positive transfer.
         unanswered: samples without a readable answer over all seeds, single and multi.
         seen, steps: samples of the key that were learned from, and steps of training, single and multi, mean over
@@ -129,7 +130,7 @@ def compare_sides(
         change=change, change_ci95=(low, high), change_ci95_samples=ends(apart.mean(axis=0)),
         relative=change / alone if alone > ZERO else None, resolution=resolution, outcome=outcome,
         relative_ci95=ends(drawn / base) if base.min() > ZERO else None, ceiling=full,
-        significant=outcome != "tie" and (low > ZERO or high < -ZERO), counted=outcome == "positive" and not full,
+        significant=outcome != "tie" and is_clear((low, high), n, ZERO), counted=outcome == "positive" and not full,
         unanswered=(single.unanswered, multi.unanswered), seen=(single.seen(key), multi.seen(key)),
         steps=(single.steps, multi.steps),
     )  # fmt: skip

@@ -23,6 +23,7 @@ from crabplus.analysis.tally import KINDS, Place, Sums, places_of
 from crabplus.data.scan import Track, untracked
 from crabplus.evaluate import compare, credit, evaluate
 from crabplus.ilora import ILoraLayer, watch_routing
+from crabplus.metrics.bootstrap import is_clear
 from crabplus.models.source import MediaSource
 from crabplus.schema import Prediction, Sample, to_json
 from crabplus.tasks import Pack, get_task
@@ -294,7 +295,8 @@ def _change(key: str, of: _Key, variant: Variant, settings: Settings) -> dict[st
     found = compare(of.samples, of.said, after, rounds=settings.rounds, seed=settings.seed)[key]
     return {
         "head": variant.head + 1, "band": variant.band, "score": found.after, "change": found.change,
-        "ci95": list(found.ci95), "other_text": _share(a.text != b.text for a, b in zip(of.said, after, strict=True)),
+        "ci95": list(found.ci95), "clear": is_clear(found.ci95, len(of.samples)),
+        "other_text": _share(a.text != b.text for a, b in zip(of.said, after, strict=True)),
         "unparsable": sum(one.answer is None for one in after),
     }  # fmt: skip
 

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,9 @@ __all__ = ["ALL", "SuiteCell", "begin", "cells_of", "status_of"]
 ALL = "all"
 """Name of the cells that learn every key."""
 SUITE = "suite.yaml"
+FREE = ("suite", "seeds", "single", "multi", "equal_steps", "save_every")
+"""Settings that decide on which cells there are, and on no result."""
+SHOWN = 5  # folders that are named one by one
 
 BATCH = {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 1}
 """Training arguments that make the batch, and what transformers takes where they are left out."""
@@ -108,17 +112,23 @@ def begin(suite: SuiteConfig, cells: Sequence[SuiteCell], out: Path) -> None:
         ConfigError: it holds cells that were made with other settings; names these.
     """
     now = suite.model_dump(mode="json")
-    odd = [cell.title for cell in cells if _read(cell).get("mark", cell.mark) != cell.mark]
+    odd = [cell for cell in cells if _read(cell).get("mark", cell.mark) != cell.mark and _worth(cell)]
     if odd:
         file = out / SUITE
         before = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        names = [name for name in now if (before or {}).get(name) != now[name]] or ["an older version of crabplus"]
+        names = [name for name in now if name not in FREE and (before or {}).get(name) != now[name]]
         raise ConfigError(
-            f"{out} holds cells that were made with other settings, {len(odd)} such as {odd[0]}; what differs: "
-            f"{', '.join(names)}. Name another folder (--out), or remove these cells"
+            f"{out} holds cells that were made with other settings, {len(odd)} such as {odd[0].title}; what differs: "
+            f"{', '.join(names) or 'an older version of crabplus'}. Name another folder (--out), or remove the folders "
+            f"of these cells: {', '.join(str(cell.folder) for cell in odd[:SHOWN])}{' and so on' * (len(odd) > SHOWN)}"
         )
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / SUITE, yaml.safe_dump(now, sort_keys=False, allow_unicode=True).encode())
+
+
+def _worth(cell: SuiteCell) -> bool:
+    """Whether a cell got so far that something would be lost with it."""
+    return status_of(cell) == "done" or any((cell.folder / name).exists() for name in ("checkpoints", "final"))
 
 
 def status_of(cell: SuiteCell, since: float = 0.0) -> str | None:
@@ -136,21 +146,40 @@ def _cell(
     content = _merged(shared, {key: value for key, value in suite.methods[label].items() if key != "seeds"})
     samples = suite.per_key * len(keys) * _batch(suite.base)
     steps = suite.per_key if more else math.ceil(samples / _batch(content))
+    settings = partial(_settings, suite, out / "runs" / (label + more) / name / f"seed{seed}", keys, seed, steps)
+    where = f"{file}: method {label}"
+    try:
+        config = make_config(settings(content), where)
+    except ConfigError as error:
+        _blame_base(settings(shared), file, str(error).removeprefix(where))
+        raise
+    return SuiteCell(suite.suite, label + more, name, keys, seed, config, steps, suite.ask, suite.threads)
+
+
+def _settings(
+    suite: SuiteConfig, out: Path, keys: Sequence[str], seed: int, steps: int, content: Mapping[str, Any]
+) -> dict[str, Any]:  # fmt: skip
+    """The settings of a run: ``content``, and what the suite decides on."""
     data, arguments = content.get("data") or {}, content.get("arguments") or {}
     saved = {"save_steps": suite.save_every} if steps > suite.save_every else {"save_strategy": "no"}
-    config = make_config(
-        {
-            **content, "out": (out / "runs" / (label + more) / name / f"seed{seed}").as_posix(), "seed": seed,
-            "data": {**data, "keys": {key: {"weight": 1.0} for key in keys}},
-            "encoded": suite.encoded and {"folder": (out / "encoded").as_posix(), "gib": suite.encoded},
-            "arguments": {
-                "report_to": "none", "dataloader_num_workers": 0, **arguments, "max_steps": steps, **saved,
-                "save_total_limit": 1,
-            },
+    return {
+        **content, "out": out.as_posix(), "seed": seed,
+        "data": {**data, "keys": {key: {"weight": 1.0} for key in keys}},
+        "encoded": suite.encoded and {"folder": (out.parents[3] / "encoded").as_posix(), "gib": suite.encoded},
+        "arguments": {
+            "report_to": "none", "dataloader_num_workers": 0, **arguments, "max_steps": steps, **saved,
+            "save_total_limit": 1,
         },
-        f"{file}: method {label}",
-    )  # fmt: skip
-    return SuiteCell(suite.suite, label + more, name, keys, seed, config, steps, suite.ask, suite.threads)
+    }  # fmt: skip
+
+
+def _blame_base(shared: Mapping[str, Any], file: str, problem: str) -> None:
+    """Raise in the name of ``base`` if a run without what is the method's own has the same problem."""
+    try:
+        make_config(shared, file)
+    except ConfigError as error:
+        if str(error) == file + problem:
+            raise ConfigError(f"{file}: base{problem}") from None
 
 
 def _batch(content: Mapping[str, Any]) -> int:

@@ -12,8 +12,9 @@ from transformers import TrainerCallback
 
 from crabplus.analysis.runs import PREDICTIONS
 from crabplus.analysis.suite import SuiteCell
-from crabplus.config import ConfigError, TrainConfig
-from crabplus.data import Folder, WithSource
+from crabplus.analysis.suite_check import asked_of, refuse
+from crabplus.config import TrainConfig
+from crabplus.data import WithSource
 from crabplus.generate import load_adapter, predict
 from crabplus.loading import origin_of
 from crabplus.models import load_model
@@ -58,7 +59,7 @@ def run_cell(cell: SuiteCell, bases: Bases, tell: Tell) -> dict[str, float]:
     try:
         begun = time.monotonic()
         plan = check(cell.config)
-        asked = {key: _asked(cell, key) for key in cell.keys}
+        asked = {key: asked_of(cell, key) for key in cell.keys}
         final = cell.folder / "final"
         if not final.is_dir():
             train(plan, model=bases.copy(cell.config, plan.pack.size), callbacks=[_Words(tell)])
@@ -70,17 +71,6 @@ def run_cell(cell: SuiteCell, bases: Bases, tell: Tell) -> dict[str, float]:
         torch.set_num_threads(threads)
     cell.record("done", None, seconds=seconds)
     return seconds
-
-
-def _asked(cell: SuiteCell, key: str) -> Sequence[Sample]:
-    """The samples of a key that are asked."""
-    try:
-        found = Folder(cell.config.data.folder, [key], cell.ask.split)[: cell.ask.samples]
-    except FileNotFoundError as error:
-        raise ConfigError(f"ask.split: {error}") from error
-    if not found:
-        raise ConfigError(f"ask.split: {key}/{cell.ask.split} holds no sample; build it, or leave {key} out")
-    return found
 
 
 def _answer(
@@ -100,8 +90,10 @@ def _answer(
             model, WithSource(samples, source_of(cell.config)), plan.pack, cell.ask.batch_size,
             _origin(cell.config, final), reasoning=reasoning, longest_first=True,
         )  # fmt: skip
-        lines = {one.id: to_json(one) for one in said}
-        write_lines(part, (lines[sample.id] for sample in samples))
+        found = {one.id: one for one in said}
+        if cell.config.data.unreadable == "stop":
+            refuse(key, {name: one.error for name, one in found.items()})
+        write_lines(part, (to_json(found[sample.id]) for sample in samples))
     texts = [(folder / f"{key}.jsonl").read_text(encoding="utf-8") for key in asked]
     write_lines(cell.folder / PREDICTIONS, (line for text in texts for line in text.splitlines()))
     shutil.rmtree(folder)

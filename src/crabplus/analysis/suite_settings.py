@@ -44,7 +44,8 @@ class SuiteConfig(Settings):
         keys, seeds: of the cells; methods: each a name with settings that differ from ``base``, and perhaps its own
             ``seeds``.
         single: methods that learn each key alone; multi: those that learn all keys together, in equal shares.
-        equal_steps: methods that also learn all keys together in the steps of a single one.
+        equal_steps: methods that also learn all keys together in the steps of a single one. A method that stands in
+            none of the three makes no cell.
         per_key: steps for each key: a single cell takes so many, one of K keys K times as many; fewer where its batch
             is larger than that of ``base``, so that every cell sees as many samples of a key.
         ask: what is asked in the end; save_every: steps between two checkpoints, from which a killed cell goes on.
@@ -79,6 +80,9 @@ class SuiteConfig(Settings):
                 made[name] = [word.strip() for word in (made[name] or "").split(",") if word.strip()]
         if isinstance(made.get("seeds"), int):
             made["seeds"] = [made["seeds"]]
+        for name, what in (("keys", "task keys"), ("seeds", "whole numbers")):
+            if name in made and not (isinstance(made[name], list | tuple) and made[name]):
+                raise ValueError(f"{name}: a list of {what} wanted, such as {_SUCH[name]}, got {made[name]!r}")
         if isinstance(made.get("methods"), dict):
             made["methods"] = {name: value or {} for name, value in made["methods"].items()}
         return made
@@ -92,8 +96,6 @@ class SuiteConfig(Settings):
         used = {*self.single, *self.multi, *self.equal_steps}
         for label in used - self.methods.keys():
             raise ValueError(f"no method {label!r}{nearest(label, self.methods)}")
-        for label in self.methods.keys() - used:
-            raise ValueError(f"methods.{label} is used nowhere: name it in single, multi or equal_steps")
         for label in self.equal_steps:
             if label + EQUAL in self.methods:
                 raise ValueError(f"methods: {label + EQUAL} is the name that equal_steps gives; call it otherwise")
@@ -107,6 +109,7 @@ class SuiteConfig(Settings):
 
 
 _LISTS = ("keys", "single", "multi", "equal_steps")
+_SUCH = {"keys": "ave,avqa", "seeds": "[0, 1, 2]"}
 
 
 def load_suite(path: str | Path, changes: Sequence[str] = (), quick: bool = False) -> SuiteConfig:

@@ -100,7 +100,10 @@ def _constant(values: FloatArray) -> bool:
 def words(n: int, rho: float | None, p: float | None, ends: Sequence[float] | None) -> str:
     """How far to trust the prediction, in plain words."""
     if rho is None or p is None or ends is None:
-        return f"Nothing can be said: {n} key{'' if n == 1 else 's'} with both figures, or all of the same value."
+        return (
+            f"Nothing can be said: {n} key{'' if n == 1 else 's'} with a prediction and a measured change that counts, "
+            "and an order takes three of different values."
+        )
     span = f"{rho:+.2f} (95 % {ends[0]:+.2f} to {ends[1]:+.2f}".replace("-", "−")
     told = f"Over {n} keys the rank correlation is {span}, p = {p:.3f}). "
     if n < FEW:

@@ -83,6 +83,13 @@ def keys_in(keys: str) -> tuple[str, ...]:
     return tuple(get_task(key).key for key in names_in(keys))
 
 
+def folder_for(out: Path) -> Path:
+    """A folder to write to, told before work begins if it cannot be one."""
+    if out.is_file():
+        raise ValueError(f"--out: {out} is a file; name a folder")
+    return out
+
+
 def take_plugin(plugin: Path | None) -> None:
     """Take the datasets and families of models of a Python file, if one is named."""
     if plugin:

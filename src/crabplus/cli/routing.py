@@ -16,6 +16,7 @@ from crabplus.cli.options import (
     Plugin,
     Split,
     clear_errors,
+    folder_for,
     keys_in,
     one_of,
     take_plugin,
@@ -57,11 +58,15 @@ def routing(
         loading = {"dtype": one_of(dtype, "auto", "float32", "bfloat16", "float16")} if dtype else {}
         if device:
             loading["device"] = device
+        folder_for(out)
         _check_adapter(model, adapter)
         asked = _draw(data, names, split, samples, seed)
         made = _study(model, adapter, pack, loading, asked, data, settings)
         made["about"] |= {"data": str(data), "split": split, "seed": seed}
         _write(out, made, data)
+        few = [f"{key} {len(drawn)}" for key, drawn in asked.items() if len(drawn) < samples]
+        if few:
+            typer.echo(f"asked were all samples there are, fewer than {samples}: {', '.join(few)}")
 
 
 def _check_adapter(model: str, adapter: str | None) -> None:
@@ -101,7 +106,8 @@ def _study(
     about = circumstances()  # of the start
     plus = CrabPlus.from_pretrained(model, adapter, pack=pack, **loading)
     made = study(plus.model, asked, Files(data), plus.pack, plus.origin, settings, track)
-    return {"about": {**about, "model": plus.origin}, **made}
+    shipped = "the adapter that is shipped with crabplus" if model == "tiny" else f"the adapter of {model}"
+    return {"about": {**about, "model": plus.origin, "name": adapter or shipped}, **made}
 
 
 def _write(out: Path, made: dict[str, Any], data: Path) -> None:

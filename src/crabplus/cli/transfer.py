@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from crabplus.cli.options import Plugin, clear_errors, take_plugin, track
+from crabplus.cli.options import Plugin, clear_errors, folder_for, take_plugin, track
 
 
 class RunsGroup(TyperGroup):
@@ -16,6 +16,11 @@ class RunsGroup(TyperGroup):
         """See ``click.Group``."""
         named = not args or args[0] in self.commands or args[0] in ctx.help_option_names
         return super().parse_args(ctx, args if named else ["report", *args])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """See ``click.Group``; usage shows no name of a command where none was typed."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return "" if name == "report" else name, command, rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """What ``report`` takes, then the other commands."""
@@ -60,8 +65,9 @@ def report(
         from crabplus.analysis.transfer import Settings, compare, write_transfer
         from crabplus.report.transfer import transfer_table, write_transfer_page
 
-        folder = data.as_posix() if data else None
-        settings = Settings(folder, split, samples, baseline, ceiling, rounds, seed)
+        truth = data.as_posix() if data else None
+        settings = Settings(truth, split, samples, baseline, ceiling, rounds, seed)
+        folder_for(out)
         made = compare(runs, settings, track)
         write_transfer(out / "transfer.json", made)
         picture, page = write_transfer_page(out, made, shlex.join(["crabplus", *sys.argv[1:]]))
@@ -97,7 +103,8 @@ def predict(
         from crabplus.report.conflict import conflict_table, write_conflict_page
         from crabplus.train import check
 
-        settings = load_config(config, changes or ())
+        folder_for(out)
+        settings = load_config(config, changes or ()).model_copy(update={"evaluation": None})  # nothing is asked
         take_plugin(Path(settings.plugin) if settings.plugin else None)
         plan = check(settings, track, save=False)
         made = run(plan, out, batches, warmup, memory * 2**30, fresh, track)
@@ -127,22 +134,27 @@ def run(
         from crabplus.cli.options import shard_of
 
         settings = load_suite(suite, changes or (), quick)
-        folder = out or Path("out") / settings.suite
+        folder = folder_for(out or Path("out") / settings.suite)
         cells = cells_of(settings, folder, str(suite))
         take_plugin(Path(settings.base["plugin"]) if settings.base.get("plugin") else None)
-        begin(settings, cells, folder)
         number, count = shard_of(shard)
         mine = cells[number - 1 :: count]
         waiting = [cell for cell in mine if status_of(cell) != "done"]
+        if waiting:
+            from crabplus.analysis.suite_check import check_suite
+
+            quiet()
+            check_suite(waiting, track)
+        begin(settings, cells, folder)
+        if unused := settings.methods.keys() - {*settings.single, *settings.multi, *settings.equal_steps}:
+            typer.echo(f"no cell of {', '.join(sorted(unused))}: name it in single, multi or equal_steps to have some")
         typer.echo(f"{len(mine)} cells, of which {len(mine) - len(waiting)} are done; in {folder}")
         progress = Progress(len(mine), sum(cell.cost for cell in waiting), typer.echo, len(mine) - len(waiting))
-        if processes == 1 and waiting:
-            quiet()
         run_cells(waiting, folder / "locks", processes, progress)
         failed = [cell.title for cell in mine if status_of(cell) != "done"]
     typer.echo(f"report: crabplus transfer {folder} --out {folder / 'report'}")
     if report_after:
         report([folder / "runs"], folder / "report")
     if failed:
-        typer.secho(f"failed: {', '.join(failed)}; the same command tries again", err=True, fg="red")
+        typer.secho(f"failed: {', '.join(failed)}; mended, the same command tries these again", err=True, fg="red")
         raise typer.Exit(1)

@@ -75,7 +75,7 @@ def scan(
         sizes[sample.task] = sizes.get(sample.task, 0) + 1
         for sense in _lacks(sample):
             lacking.setdefault(sample.task, dict.fromkeys(SENSES, 0))[sense] += 1
-        problem = None if lost else _missing_file(sample, Path(root), files)
+        problem = None if lost else missing_file(sample, root, files)
         if problem is None:
             rows[number], problem = _count(encoder, sample, pack, reasoning)
         if problem is None and longest and rows[number].sum() > longest:
@@ -95,12 +95,15 @@ def _count(encoder: Any, sample: Sample, pack: Pack, reasoning: bool) -> tuple[A
     return [counts[name] for name in TOKENS], None
 
 
-def _missing_file(sample: Sample, root: Path, seen: dict[str, bool]) -> str | None:
+def missing_file(sample: Sample, root: str | Path, seen: dict[str, bool] | None = None) -> str | None:
+    """In words which media file of a sample is not there; ``seen`` keeps what is known of files."""
+    seen = {} if seen is None else seen
     for media in sample.media:
+        path = Path(root, media.path)
         if media.path not in seen:
-            seen[media.path] = os.path.isfile(root / media.path)
+            seen[media.path] = os.path.isfile(path)
         if not seen[media.path]:
-            return f"media file {root / media.path} is not there"
+            return f"media file {path} is not there"
     return None
 
 

@@ -1,13 +1,16 @@
 """How far a score could lie elsewhere had other samples been drawn: the percentile bootstrap."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["draws", "ends", "interval"]
+__all__ = ["FEW", "draws", "ends", "interval", "is_clear"]
 
 LEVEL = 0.95
+FEW = 6
+"""With fewer samples nothing is called clear: that all of five change the same way is chance in 2 of 32 cases, and a
+percentile interval of so few is much too narrow."""
 
 
 def interval(
@@ -52,3 +55,8 @@ def ends(values: NDArray[np.float64], level: float = LEVEL) -> tuple[float, floa
     """Low and high end of the percentile interval of these rounds."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def is_clear(ends: Sequence[float], n: int, margin: float = 0.0) -> bool:
+    """Whether the interval of a change over n samples excludes 0 by more than ``margin``; never of fewer than FEW."""
+    return n >= FEW and (ends[0] > margin or ends[1] < -margin)

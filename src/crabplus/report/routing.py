@@ -84,7 +84,7 @@ def write_routing(out: Path, made: Mapping[str, Any], folder: Path, *, file_limi
     ]  # fmt: skip
     about = made["about"]
     page = render(
-        "routing.html.j2", title=f"Routing of {about['model']['adapter']}", about=about, facts=_facts(made),
+        "routing.html.j2", title=f"Routing of {about['name']}", about=about, facts=_facts(made),
         findings=findings(made), figures=figures, changes=_changes(made), views=made["views"],
         colours=[head_colour(n) for n in range(made["heads"])], failures=made["failures"][:_FAILURES],
         failed=len(made["failures"]), sections=_sections(made, folder, file_limit), pictures=sorted(pictures),
@@ -106,7 +106,7 @@ def _facts(made: Mapping[str, Any]) -> list[tuple[str, str]]:
     how = ", its weight shared among the others" if settings["renormalise"] else ""
     return [
         ("model", f"{about['model']['model']}, {about['model']['revision']}"),
-        ("adapter", about["model"]["adapter"]),
+        ("adapter", f"{about['name']} ({about['model']['adapter']})"),
         ("adapted layers", ", ".join(f"{count} {part}" for part, count in counts.items())),
         ("heads", str(made["heads"])),
         ("data", f"{about['data']}, split {about['split']}"),

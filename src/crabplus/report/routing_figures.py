@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from crabplus.metrics.bootstrap import FEW
 from crabplus.report.colours import INK, LINE, SERIES, SOFT, plain
 from crabplus.report.heatmaps import (
     LETTERS,
@@ -239,7 +240,7 @@ def _ablation(made: Mapping[str, Any]) -> Figure:
     told, heads = made["ablation"], made["heads"]
     changes = [key["changes"] for key in told["keys"].values()]
     values = np.array([[change["change"] for change in row] for row in changes])
-    clear = np.array([[change["ci95"][0] > 0 or change["ci95"][1] < 0 for change in row] for row in changes])
+    clear = np.array([[change["clear"] for change in row] for row in changes])
     names = [f"{key} ({of['score']:.2f})" for key, of in told["keys"].items()]
     counts = sorted({of["n"] for of in told["keys"].values()})
     n = "–".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
@@ -249,7 +250,8 @@ def _ablation(made: Mapping[str, Any]) -> Figure:
         "What switching one head off does to the score of each key",
         f"Change of the main metric over the same samples (n = {n} "
         f"of each key); behind the key its score with all heads. A head is off in all layers named above the columns: "
-        f"{how}. * and bold: the 95 % bootstrap interval of the paired difference is clear of 0.",
+        f"{how}. * and bold: the 95 % bootstrap interval of the paired difference is clear of 0"
+        f"{'' if counts[0] >= FEW else f'; not told of fewer than {FEW} samples'}.",
         width(values.shape[1], 0.42), [height(len(names))],
     )  # fmt: skip
     heat(axes, values, names, "RdBu", -1, 1)

@@ -6,6 +6,8 @@ from typing import Any
 
 from rich.table import Table
 
+from crabplus.metrics.bootstrap import FEW
+
 __all__ = ["change_words", "findings", "reading", "routing_table"]
 
 
@@ -17,7 +19,7 @@ def reading(made: Mapping[str, Any]) -> list[int]:
 
 def findings(made: Mapping[str, Any]) -> list[str]:
     """What the numbers in ``routing.json`` say, in sentences that follow from them alone."""
-    told = [_reactions(made), _dead(made), _likeness(made), *_effects(made)]
+    told = [_reactions(made), _dead(made), _likeness(made), *_effects(made), _few(made)]
     return [sentence for sentence in told if sentence]
 
 
@@ -39,7 +41,7 @@ def _dead(made: Mapping[str, Any]) -> str:
         return f"None of the {total} heads is dead ({rule})."
     named = ", ".join(f"head {one['head']} of {one['layer']}" for one in dead[:5])
     more = f" and {len(dead) - 5} more" if len(dead) > 5 else ""
-    return f"{len(dead)} of the {total} heads are dead ({rule}): {named}{more}."
+    return f"{len(dead)} of the {total} heads {'is' if len(dead) == 1 else 'are'} dead ({rule}): {named}{more}."
 
 
 def _likeness(made: Mapping[str, Any]) -> str:
@@ -55,10 +57,11 @@ def _likeness(made: Mapping[str, Any]) -> str:
     told += f", least alike {names[d]} and {names[c]} ({high:.4f})." if len(pairs) > 1 else "."
     if not judged:
         return f"{told} With one sample of a key there are no halves to compare that with."
-    return (
-        f"{told} Of {len(judged)} pairs of keys {far} {'is' if far == 1 else 'are'} at least one and a half times as "
-        "far apart as the two halves of either key; the others cannot be told apart with so few samples."
-    )
+    times = "at least one and a half times as far apart as the two halves of either key"
+    if len(judged) == 1:
+        return f"{told} They are {times}." if far else f"{told} That is not {times}: chance may make it."
+    rest = "; the others cannot be told apart with so few samples" if far < len(judged) else ""
+    return f"{told} Of {len(judged)} pairs of keys {far} {'is' if far == 1 else 'are'} {times}{rest}."
 
 
 def _effects(made: Mapping[str, Any]) -> list[str]:
@@ -67,13 +70,20 @@ def _effects(made: Mapping[str, Any]) -> list[str]:
     for number, variant in enumerate(made["ablation"]["variants"]):
         if variant["band"] == "all layers":
             rows = {key: of["changes"][number] for key, of in made["ablation"]["keys"].items()}
-            worse = [key for key, row in rows.items() if row["ci95"][1] < 0]
-            better = [key for key, row in rows.items() if row["ci95"][0] > 0]
+            worse, better = (
+                [key for key, row in rows.items() if row["clear"] and row["change"] * sign > 0] for sign in (-1, 1)
+            )
             mean = sum(row["change"] for row in rows.values()) / len(rows)
             text = f"Without head {variant['head']} in all layers {len(worse)} of {len(rows)} keys score clearly lower"
             text += f" and {len(better)} clearly higher" if better else ""
             told.append(f"{text}; mean change {mean:+.3f}.")
     return told
+
+
+def _few(made: Mapping[str, Any]) -> str:
+    """Keys of so few samples that no change of their score is called clear."""
+    few = [key for key, of in made["ablation"]["keys"].items() if of["n"] < FEW]
+    return f"With fewer than {FEW} samples no change is called clear: {', '.join(few)}; ask for more." if few else ""
 
 
 def routing_table(made: Mapping[str, Any]) -> Table:
@@ -97,6 +107,5 @@ def _scores(made: Mapping[str, Any], key: str, variants: Sequence[int]) -> list[
 
 
 def change_words(change: Mapping[str, Any]) -> str:
-    """A change of a score, with a star where its interval is clear of 0."""
-    clear = change["ci95"][0] > 0 or change["ci95"][1] < 0
-    return f"{change['change']:+.3f}{'*' if clear else ''}"
+    """A change of a score, with a star where it is clear."""
+    return f"{change['change']:+.3f}{'*' if change['clear'] else ''}"
