@@ -3,7 +3,7 @@
 Answers, settings and logs of every cell, and the truth of the samples that were asked. The report follows from it:
 
     tar xf runs/transfer/NAME.tar.xz
-    crabplus transfer transfer/runs --data transfer/data --out report
+    crabplus transfer NAME/runs --data NAME/data --out report
 
 Run: python runs/transfer/pack.py NAME out/tidepool-data out/tidepool [more suites, of other cells]
 """
@@ -33,7 +33,7 @@ def main(name: str, data: Path, *suites: Path) -> None:
     with tarfile.open(packed, "w:xz") as archive:
         for place, path in files.items():
             content = ABSOLUTE.sub("", path.read_text(encoding="utf-8")).encode()
-            entry = tarfile.TarInfo(f"transfer/{place}")
+            entry = tarfile.TarInfo(f"{name}/{place}")
             entry.size = len(content)
             archive.addfile(entry, BytesIO(content))
     print(f"{len(cells)} cells, {packed.stat().st_size / 1e6:.1f} MB")

@@ -21,8 +21,8 @@ _MAP = LinearSegmentedColormap.from_list("agreement", [WORSE, "#ffffff", BETTER]
 _NONE = "#eceff2"
 _HATCH = "#00000040"
 _MARGIN = 0.15
-_PANEL, _ACROSS, _WIDTH = 1.9, 5, 11.0
-"""In inches: a small matrix, how many stand beside each other, and the page."""
+_WIDTH, _FEW = 11.0, 6
+"""In inches: the page; of so many keys a small matrix has numbers in it."""
 Matrix = Sequence[Sequence[Any]]
 
 
@@ -57,15 +57,16 @@ def draw_matrix(made: Mapping[str, Any]) -> bytes:
 def draw_small(views: Sequence[Mapping[str, Any]], made: Mapping[str, Any]) -> bytes:
     """A small matrix of cosines as measured for each view, in the order of the large one, as a PNG."""
     order, names = _order(made), list(made["keys"])
-    few = len(names) <= 6
+    few = len(names) <= _FEW
+    across_page, largest = (5, 1.9) if few else (4, 2.4)
     left = 0.25 + 0.075 * max(map(len, names))
-    rows, gap = ceil(len(views) / _ACROSS), 0.62
-    figure = Figure(figsize=(_WIDTH, rows * (_PANEL + gap) + 0.3), facecolor="white")
-    across = (_WIDTH - left - _MARGIN) / _ACROSS
-    side = min(_PANEL, across - 0.2)
+    rows, gap = ceil(len(views) / across_page), 0.62
+    across = (_WIDTH - left - _MARGIN) / across_page
+    side = min(largest, across - 0.2)
+    figure = Figure(figsize=(_WIDTH, rows * (side + gap) + 0.3), facecolor="white")
     for place, view in enumerate(views):
-        row, column = divmod(place, _ACROSS)
-        axes = _axes(figure, left + column * across, gap + row * (_PANEL + gap), side, side)
+        row, column = divmod(place, across_page)
+        axes = _axes(figure, left + column * across, gap + row * (side + gap), side, side)
         values = _sorted(view["cosine"], order)
         for number, one in enumerate(order):
             values[number][number] = view["itself"][one]
@@ -73,29 +74,30 @@ def draw_small(views: Sequence[Mapping[str, Any]], made: Mapping[str, Any]) -> b
         if few:
             _words(axes, [[_number(value) for value in row] for row in values], 7.5)
         axes.set_title(f"{plain(view['name'])}\n{_pairs_in(view)}", fontsize=8.5, color=INK, loc="left")
-        _ticks(axes, [names[number] for number in order] if column == 0 else [], 7.5 if few else 5, top=False)
+        _ticks(axes, [names[number] for number in order] if column == 0 else [], 7.5 if few else 7, top=False)
     return _png(figure)
 
 
 def draw_pieces(made: Mapping[str, Any]) -> bytes:
-    """Mean cosine over the pairs of keys for each piece of each layer, as a PNG; in a cell the share of conflicts."""
+    """Mean cosine over the pairs of keys for each piece (rows) of each layer, as a PNG; in a cell the conflicts."""
     pieces = made["pieces"]
     places = list(dict.fromkeys(piece["place"] for piece in pieces))
-    columns = sorted({(piece["module"], piece["kind"]) for piece in pieces}, key=lambda name: _first(pieces, name))
-    wide, high, left, top, foot = 0.36, 0.26, 1.3, 1.55, 0.5
-    width = max(left + wide * len(columns) + _MARGIN, 6.2)
-    figure = Figure(figsize=(width, top + high * len(places) + foot), facecolor="white")
-    axes = _axes(figure, left, top, wide * len(columns), high * len(places))
-    values: list[list[float | None]] = [[None] * len(columns) for _ in places]
-    words = [[""] * len(columns) for _ in places]
+    rows = sorted({(piece["module"], piece["kind"]) for piece in pieces}, key=lambda name: _first(pieces, name))
+    wide, high, top, foot = 0.42, 0.26, 1.3, 0.5
+    left = 0.35 + 0.075 * max(len(" · ".join(name)) for name in rows)
+    width = max(left + wide * len(places) + _MARGIN, 6.2)
+    figure = Figure(figsize=(width, top + high * len(rows) + foot), facecolor="white")
+    axes = _axes(figure, left, top, wide * len(places), high * len(rows))
+    values: list[list[float | None]] = [[None] * len(places) for _ in rows]
+    words = [[""] * len(places) for _ in rows]
     for piece in pieces:
-        y, x = places.index(piece["place"]), columns.index((piece["module"], piece["kind"]))
+        y, x = rows.index((piece["module"], piece["kind"])), places.index(piece["place"])
         values[y][x] = piece["mean"]
         words[y][x] = f"{100 * piece['conflicting']:.0f}" if piece["conflicting"] else ""
     _grid(axes, values, [[value is not None and value < 0 for value in row] for row in values])
     _words(axes, words, 7)
-    axes.set_xticks([n + 0.5 for n in range(len(columns))], [plain(" · ".join(name)) for name in columns], rotation=90)
-    axes.set_yticks([n + 0.5 for n in range(len(places))], [plain(name) for name in places])
+    axes.set_xticks([n + 0.5 for n in range(len(places))], [plain(name) for name in places], rotation=90)
+    axes.set_yticks([n + 0.5 for n in range(len(rows))], [plain(" · ".join(name)) for name in rows])
     axes.tick_params(labelsize=8, labelcolor=INK, length=0, labeltop=True, labelbottom=False)
     _foot(figure, foot, (
         "blue: keys agree in the mean; orange, hatched: they conflict; grey: no gradient, or no such layer",
