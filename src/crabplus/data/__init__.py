@@ -140,7 +140,7 @@ class TrainingData(Dataset[Any]):
         except ValueError as error:
             if self.unreadable == "out":
                 return Unreadable(sample.id, sample.task, str(error))
-            raise
+            raise ValueError(f"{error}; mend it, or have such samples left out: data.unreadable=out") from error
         return {**made, "task": sample.task}
 
 
