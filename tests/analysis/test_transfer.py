@@ -304,7 +304,7 @@ def test_unequal_samples_are_noted(tmp_path):
         method = "lora" if len(keys) == 1 else "ilora"
         write_training(write_run(tmp_path / name, data, method, dict.fromkeys(keys, first(5, 10))), method, data, keys)
     notes = compare([tmp_path / name for name in "abc"], FAST)["notes"]
-    assert notes == ["ilora, avqa: learned from 200 samples alone and 400 together, with repeats"]
+    assert notes == ["ilora: learned from 200 samples of a key alone and 400 together, with repeats: avqa"]
 
 
 def test_another_baseline_is_chosen_by_name(tmp_path):

@@ -184,13 +184,21 @@ def _notes(bench: Bench, pairing: Pairing, cells: Sequence[Cell]) -> list[str]:
         if extra:
             notes.append(f"{run.folder} also answered {', '.join(extra)}, which it was not trained on; left out")
         notes += _not_asked(bench, run)
-    notes += [
-        f"{cell.method}, {cell.key}: learned from {cell.seen[0]:,} samples alone and {cell.seen[1]:,} together, with "
-        "repeats"
-        for cell in cells
-        if cell.seen[0] and cell.seen[1] and abs(cell.seen[1] / cell.seen[0] - 1) > UNEVEN
+    return [*notes, *_learned_otherwise(cells), *_asked_otherwise(bench, pairing)]
+
+
+def _learned_otherwise(cells: Sequence[Cell]) -> list[str]:
+    """Keys of which a method learned from more or fewer samples than the runs on the key alone."""
+    found: dict[tuple[str, int, int], list[str]] = {}
+    for cell in cells:
+        alone, together = cell.seen
+        if alone and together and abs(together / alone - 1) > UNEVEN:
+            found.setdefault((cell.method, alone, together), []).append(cell.key)
+    return [
+        f"{method}: learned from {alone:,} samples of a key alone and {together:,} together, with repeats: "
+        f"{', '.join(keys)}"
+        for (method, alone, together), keys in found.items()
     ]
-    return notes + _asked_otherwise(bench, pairing)
 
 
 def _not_asked(bench: Bench, run: Run) -> Iterator[str]:
