@@ -1,8 +1,10 @@
 """Answers from a model: left-padded batches, greedy decoding, one prediction for every sample."""
 
+import json
 import logging
 import pickle
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -45,8 +47,29 @@ def load_adapter(model: Any, path: str | Path) -> Any:
     import crabplus.ilora  # noqa: F401 - registers the method
 
     check_adapter(path)
-    model.thinker = PeftModel.from_pretrained(model.thinker, str(path)).eval()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Found missing adapter keys")  # an error, below
+        thinker = PeftModel.from_pretrained(model.thinker, str(path)).eval()
+    _check_fit(thinker, Path(path))
+    model.thinker = thinker
     return model
+
+
+def _check_fit(thinker: Any, path: Path) -> None:
+    """Raise unless the adapter has a weight for each place that its settings make in this model, and no other."""
+    from peft import get_peft_model_state_dict
+    from peft.utils import load_peft_weights
+
+    places = set(get_peft_model_state_dict(thinker, save_embedding_layers=False))
+    saved = set(load_peft_weights(str(path), device="cpu"))
+    if places <= saved <= places | set(thinker.state_dict()):
+        return
+    base = json.loads((path / "adapter_config.json").read_text(encoding="utf-8")).get("base_model_name_or_path")
+    raise ValueError(
+        f"{path}: this adapter is of another model: {len(places & saved)} of its {len(saved)} weights have a place in "
+        f"this one, which wants {len(places)}; it was trained on {base or 'a model that it does not name'}: name that "
+        "with --model"
+    )
 
 
 def settings_of(

@@ -73,6 +73,10 @@ class Endpoint:
                 response = JSONResponse(refused.body(), refused.status, headers)
             except ClientDisconnect:
                 response = Response(status_code=499)
+            except Exception:
+                logging.getLogger("crabplus.serve").exception("a mistake in the answer to a request")
+                told = Refused(500, "a mistake inside, told in the log of the server", "server_error")
+                response = JSONResponse(told.body(), told.status)
             if counted:
                 self.meters.answered(response.status_code)
             return response

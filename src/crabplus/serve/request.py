@@ -1,9 +1,10 @@
 """The body of a chat completion: the fields that are known, and what is refused by name."""
 
 import json
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from crabplus.serve.limits import Refused
 
@@ -15,6 +16,22 @@ UNSUPPORTED = (
 )  # fmt: skip
 """Fields of OpenAI's that would change the answer and are not done here; refused unless they say nothing."""
 NOTHING: dict[str, Any] = {"modalities": ["text"], "tool_choice": "none", "response_format": {"type": "text"}}
+
+
+TAKEN = ("user", "metadata", "store", "service_tier", "parallel_tool_calls", "safety_identifier", "prompt_cache_key")
+"""Fields of OpenAI's that change no answer: taken, and not used."""
+
+
+def _whole(text: str) -> str:
+    """Text of whole letters: JSON may hold the half of one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("there is half of a letter in it, a lone surrogate") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
 
 
 class Address(BaseModel):
@@ -40,7 +57,7 @@ class Item(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     type: Literal["text", "image_url", "video_url", "audio_url", "input_audio"]
-    text: str | None = None
+    text: Text | None = None
     image_url: Address | None = None
     video_url: Address | None = None
     audio_url: Address | None = None
@@ -53,7 +70,7 @@ class Turn(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[Item]
+    content: Text | list[Item]
 
 
 class StreamOptions(BaseModel):
@@ -82,12 +99,12 @@ class ChatRequest(BaseModel):
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None
     top_p: Annotated[float | None, Field(gt=0, le=1)] = None
     seed: int | None = None
-    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
+    stop: Text | Annotated[list[Text], Field(max_length=4)] | None = None
     n: Literal[1] | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
-    task: str | None = None
-    labels: list[str] = []
+    task: Text | None = None
+    labels: list[Text] = []
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -111,9 +128,19 @@ def read_request(body: bytes) -> ChatRequest:
     for name in UNSUPPORTED:
         if content.get(name) and content[name] != NOTHING.get(name):
             raise Refused(400, f"{name} is not supported here", param=name)
+    for name in content.keys() - ChatRequest.model_fields.keys() - {*UNSUPPORTED, *TAKEN}:
+        if content[name] is not None:
+            raise Refused(400, f"{name!r:.80} is no field that is known here{_near(name)}",
+                          param=name.encode("ascii", "backslashreplace").decode())  # fmt: skip
     try:
         return ChatRequest.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Refused(400, f"{where}: {first['msg']}", param=where) from None
+        # of the forms that a field may have, that which came farthest is what was meant
+        first = max(error.errors(), key=lambda found: (len(found["loc"]), found["type"] != "string_type"))
+        where = ".".join(str(part) for part in first["loc"] if part != "str" and "[" not in str(part))
+        raise Refused(400, f"{where}: {first['msg'].removeprefix('Value error, ')}", param=where) from None
+
+
+def _near(name: str) -> str:
+    near = get_close_matches(name.lower(), list(ChatRequest.model_fields), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
