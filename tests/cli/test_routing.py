@@ -41,7 +41,7 @@ def test_page_pictures_and_numbers(data: Path, tmp_path: Path) -> None:
     pictures = {path.name for path in tmp_path.glob("*.png")}
     assert pictures == {"kinds.png", "heads.png", "keys.png", "use.png", "similarity.png"}
     page = (tmp_path / "routing.html").read_text()
-    assert page.count("<video") == 2 and "Routing of adapter" in page
+    assert page.count("<video") == 2 and "Routing of the adapter that is shipped with crabplus" in page
 
 
 def test_samples_are_drawn_by_the_seed(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from crabplus import models
 from crabplus.cli import app
-from crabplus.models import family_of, load_encoder, load_model, take
+from crabplus.models import family_of, load_encoder, load_model, load_skeleton, take
 from crabplus.plugins import load
 from crabplus.schema import Media, Message, Part
 from tiny_models import SIZE, qwen2_5_omni
@@ -50,6 +50,7 @@ def test_what_the_page_says(plugin, folder):
         family_of(folder)
     assert take(load(plugin)) == ["quiet_omni"]
     encoder, model = load_encoder(folder, SIZE), load_model(folder, SIZE, dtype="float32")
+    assert load_skeleton(folder).num_parameters() == model.thinker.num_parameters()
     turns = [Message("user", (Part(kind="audio", media=Media("sound", "audio", "x.wav")),))]
     assert encoder.encode(turns, Long(3))["input_ids"].tolist() == model.encode(turns, Long(3))["input_ids"].tolist()
     with pytest.raises(ValueError, match=r"x.wav: 31.0 s of sound, and this model hears 30"):

@@ -72,7 +72,7 @@ def study(keys: dict[str, str], layers: int = 4, heads: int = 3, towers: bool = 
                 "dead": [{**places[3], "head": 2}], "dead_rule": "mean weight below 0.1 / 3, and never the largest"},
         "similarity": {"measure": "divergence of routing", "keys": list(keys), "order": sorted(keys),
                        "divergence": ((apart + apart.T) / 2).tolist()},
-        "ablation": {"variants": variants, "keys": {
+        "ablation": {"variants": variants, "clear_from": 6, "keys": {
             key: {"metric": "accuracy", "score": 0.7, "constant": 0.25, "ci95": [0.6, 0.8], "n": 6,
                   "changes": [{"head": one["head"], "band": one["band"], **(change if one["head"] == 1 else mild)}
                               for one in variants]} for key in keys}},

@@ -19,7 +19,8 @@ EVIL = "<script>alert(1)</script><img src=x>\"'&{{ 7 * 7 }} $\\frac$ [/red]"
 def cell(key, method="ilora", **changes):
     """A key that gains a tenth of its score, clearly."""
     return {
-        "key": key, "family": "question answering", "method": method, "metric": "accuracy", "n": 200,
+        "key": key, "family": "question answering", "asks": "what is asked", "method": method, "metric": "accuracy",
+        "n": 200,
         "seeds": [0, 1, 2], "single": 0.5, "multi": 0.55, "single_by_seed": [0.5] * 3, "multi_by_seed": [0.55] * 3,
         "constant": 0.25, "perfect": 1.0, "change": 0.05, "change_ci95": [0.0123, 0.0877],
         "change_ci95_samples": [0.02, 0.08], "relative": 0.1, "relative_ci95": [0.0211, 0.1789],
@@ -88,7 +89,7 @@ def test_every_number_is_that_of_the_json(tmp_path, parse):
     assert "Samples × seeds of each key: 200 × 3" in page.root.text
     assert "alone / together, with repeats: 1,200 / 1,200" in page.root.text
     assert table(page, "tasks")[1] == [
-        "avqa", "questions about music clips, answered by a word (MUSIC-AVQA)", "accuracy"
+        "avqa", "what is asked", "accuracy"
     ]  # fmt: skip
     assert [row[0] for row in table(page, "method-1")] == ["Key", "a2v", "ave"]
     assert table(page, "overview")[1] == [

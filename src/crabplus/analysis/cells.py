@@ -10,6 +10,7 @@ from crabplus.analysis.runs import Run
 from crabplus.analysis.scores import FloatArray, Judged, Truth
 from crabplus.metrics.bootstrap import ends, is_clear
 from crabplus.tasks import get_task
+from crabplus.tasks.summaries import summary_of
 
 __all__ = ["ZERO", "Cell", "Compared", "Side", "compare_sides"]
 
@@ -24,7 +25,7 @@ class Cell:
     """What the report says of a key under a method, over the seeds that both sides have.
 
     Attributes:
-        n: samples; seeds: of the runs that are compared.
+        asks: what the key asks for, in a few words. n: samples; seeds: of the runs that are compared.
         single, multi: mean score over these seeds; ``_by_seed``: each of them.
         constant, perfect: score of the best constant answer, and of the true answers.
         change: multi - single, with its 95 % interval over samples and seeds, and over samples alone.
@@ -40,6 +41,7 @@ class Cell:
 
     key: str
     family: str
+    asks: str
     method: str
     metric: str
     n: int
@@ -124,7 +126,7 @@ def compare_sides(
     outcome = "tie" if abs(change) < resolution - ZERO else "positive" if change > 0 else "negative"
     full = _is_full(alone, truth, task.highest, ceiling)
     cell = Cell(
-        key=key, family=task.family, method=method, metric=task.metric, n=n, seeds=seeds,
+        key=key, family=task.family, asks=summary_of(task), method=method, metric=task.metric, n=n, seeds=seeds,
         single=alone, multi=float(multi.scores.mean()), single_by_seed=tuple(single.scores.tolist()),
         multi_by_seed=tuple(multi.scores.tolist()), constant=truth.perfect.constant, perfect=truth.perfect.score,
         change=change, change_ci95=(low, high), change_ci95_samples=ends(apart.mean(axis=0)),

@@ -23,7 +23,7 @@ from crabplus.analysis.tally import KINDS, Place, Sums, places_of
 from crabplus.data.scan import Track, untracked
 from crabplus.evaluate import compare, credit, evaluate
 from crabplus.ilora import ILoraLayer, watch_routing
-from crabplus.metrics.bootstrap import is_clear
+from crabplus.metrics.bootstrap import FEW, is_clear
 from crabplus.models.source import MediaSource
 from crabplus.schema import Prediction, Sample, to_json
 from crabplus.tasks import Pack, get_task
@@ -287,7 +287,7 @@ def _ablation(keys: Mapping[str, _Key], variants: Sequence[Variant], settings: S
             "n": score.n, "changes": [_change(key, of, variant, settings) for variant in variants],
         }  # fmt: skip
     listed = [{"head": variant.head + 1, "band": variant.band, "layers": len(variant.layers)} for variant in variants]
-    return {"variants": listed, "keys": told}
+    return {"variants": listed, "keys": told, "clear_from": FEW}
 
 
 def _change(key: str, of: _Key, variant: Variant, settings: Settings) -> dict[str, Any]:

@@ -191,12 +191,24 @@ def compose(vision: str, audio: str, language: str, out: str | Path, connector: 
 
     Returns:
         The folder, which :func:`crabplus.models.load_model` takes.
+
+    Raises:
+        ValueError: a part cannot be had, or is none of its kind; names it. Nothing is written then.
     """
-    eye = AutoModel.from_pretrained(vision)
+    see = _part("vision", vision, "image processor", AutoImageProcessor)
+    hear = _part("audio", audio, "feature extractor", AutoFeatureExtractor)
+    tokenizer = _part("language", language, "tokenizer", AutoTokenizer)
+    eye = _part("vision", vision, "vision encoder", AutoModel)
     eye = getattr(eye, "vision_model", eye)
-    ear = AutoModel.from_pretrained(audio)
-    speaker = AutoModelForCausalLM.from_pretrained(language)
-    tokenizer = AutoTokenizer.from_pretrained(language)
+    ear = _part("audio", audio, "audio encoder", AutoModel)
+    speaker = _part("language", language, "causal language model", AutoModelForCausalLM)
+    for option, name, part, takes in (("vision", vision, eye, "pixel_values"), ("audio", audio, ear, "input_")):
+        if not part.main_input_name.startswith(takes) or part.main_input_name == "input_ids":
+            raise ValueError(
+                f"{option}: {name} is a {type(part).__name__}, which takes {part.main_input_name}: no {option} encoder"
+            )
+    if not tokenizer.encode("a", add_special_tokens=False):
+        raise ValueError(f"language: {language} holds no tokenizer that knows a letter; save one beside the model")
     tokenizer.add_special_tokens({"additional_special_tokens": list(SIGNS.values())})
     tokenizer.chat_template = tokenizer.chat_template or PLAIN
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
@@ -211,10 +223,22 @@ def compose(vision: str, audio: str, language: str, out: str | Path, connector: 
         getattr(made, name).load_state_dict(part.state_dict())
     made.generation_config = speaker.generation_config
     made.save_pretrained(out)
-    see, hear = AutoImageProcessor.from_pretrained(vision), AutoFeatureExtractor.from_pretrained(audio)
     processor = ModularProcessor(see, hear, tokenizer, grid, tokens_per_second)
     processor.save_pretrained(out)
     return Path(out)
+
+
+def _part(option: str, name: str, what: str, kind: Any) -> Any:
+    """A part of a model, or an error that names the option that was meant."""
+    try:
+        return kind.from_pretrained(name)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        why = (
+            "there is no such folder, and no such name on the hub"
+            if not Path(name).exists() and "Repo id" in str(error)
+            else (" ".join(str(error).split())[:200])
+        )
+        raise ValueError(f"{option}: no {what} can be had from {name}: {why}") from error
 
 
 def stacks(config: Any, size: tuple[int, int]) -> tuple[Stack, ...]:

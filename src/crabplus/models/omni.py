@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig
 
 from crabplus.models.omni_encoder import MEDIA, Encoded, OmniEncoder, mask_of
 from crabplus.models.source import Files, MediaSource
@@ -133,9 +132,9 @@ class Omni(OmniEncoder):
     @classmethod
     def skeleton(cls, name_or_path: str | Path) -> Any:
         """The thinker without weights, on the ``meta`` device: for counting and for trying where an adapter fits."""
-        config = AutoConfig.from_pretrained(name_or_path)
+        config = cls.THINKER.config_class.from_pretrained(name_or_path)
         with torch.device("meta"):
-            return cls.THINKER(getattr(config, "thinker_config", config))
+            return cls.THINKER(config)
 
     @classmethod
     def saved_dtype(cls, name_or_path: str | Path) -> torch.dtype | None:

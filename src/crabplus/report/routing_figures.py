@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from crabplus.metrics.bootstrap import FEW
 from crabplus.report.colours import INK, LINE, SERIES, SOFT, plain
 from crabplus.report.heatmaps import (
     LETTERS,
@@ -242,7 +241,7 @@ def _ablation(made: Mapping[str, Any]) -> Figure:
     values = np.array([[change["change"] for change in row] for row in changes])
     clear = np.array([[change["clear"] for change in row] for row in changes])
     names = [f"{key} ({of['score']:.2f})" for key, of in told["keys"].items()]
-    counts = sorted({of["n"] for of in told["keys"].values()})
+    counts, least = sorted({of["n"] for of in told["keys"].values()}), told["clear_from"]
     n = "–".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     how = "the routers leave it out and the others share its weight" if made["settings"]["renormalise"] else (
         "its B is zero, the weights of the others stay")  # fmt: skip
@@ -251,7 +250,7 @@ def _ablation(made: Mapping[str, Any]) -> Figure:
         f"Change of the main metric over the same samples (n = {n} "
         f"of each key); behind the key its score with all heads. A head is off in all layers named above the columns: "
         f"{how}. * and bold: the 95 % bootstrap interval of the paired difference is clear of 0"
-        f"{'' if counts[0] >= FEW else f'; not told of fewer than {FEW} samples'}.",
+        f"{'' if counts[0] >= least else f'; not told of fewer than {least} samples'}.",
         width(values.shape[1], 0.42), [height(len(names))],
     )  # fmt: skip
     heat(axes, values, names, "RdBu", -1, 1)

@@ -6,8 +6,6 @@ from typing import Any
 
 from rich.table import Table
 
-from crabplus.metrics.bootstrap import FEW
-
 __all__ = ["change_words", "findings", "reading", "routing_table"]
 
 
@@ -82,8 +80,9 @@ def _effects(made: Mapping[str, Any]) -> list[str]:
 
 def _few(made: Mapping[str, Any]) -> str:
     """Keys of so few samples that no change of their score is called clear."""
-    few = [key for key, of in made["ablation"]["keys"].items() if of["n"] < FEW]
-    return f"With fewer than {FEW} samples no change is called clear: {', '.join(few)}; ask for more." if few else ""
+    least = made["ablation"]["clear_from"]
+    few = [key for key, of in made["ablation"]["keys"].items() if of["n"] < least]
+    return f"With fewer than {least} samples no change is called clear: {', '.join(few)}; ask for more." if few else ""
 
 
 def routing_table(made: Mapping[str, Any]) -> Table:

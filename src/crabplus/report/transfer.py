@@ -12,8 +12,6 @@ from crabplus.report.embed import png_uri
 from crabplus.report.heat import SIGNS, change_words, draw_transfer, signed
 from crabplus.report.page import PageTable, render
 from crabplus.report.transfer_words import remarks, rules, share_words, verdict
-from crabplus.tasks import get_task
-from crabplus.tasks.summaries import summary_of
 from crabplus.whole import write_whole
 
 __all__ = ["transfer_table", "write_transfer_page"]
@@ -187,14 +185,8 @@ def _made_with(made: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _tasks(made: Mapping[str, Any]) -> PageTable:
     """What each key asks for, and by what it is judged."""
-    metrics = {cell["key"]: cell["metric"].replace("_", " ") for cell in made["cells"]}
-    rows = []
-    for key, metric in metrics.items():
-        try:
-            rows.append([key, summary_of(get_task(key)), metric])
-        except KeyError:  # of a dataset that brought its own, and is not known here
-            rows.append([key, _NONE, metric])
-    return PageTable("tasks", "The tasks", "", ("Key", "What is asked", "Metric"), rows, left=(1, 2))
+    rows = {cell["key"]: [cell["key"], cell["asks"], cell["metric"].replace("_", " ")] for cell in made["cells"]}
+    return PageTable("tasks", "The tasks", "", ("Key", "What is asked", "Metric"), list(rows.values()), left=(1, 2))
 
 
 def _missing(made: Mapping[str, Any]) -> PageTable:
