@@ -1,6 +1,8 @@
 """Models that are put together from parts: what is refused, and how they are asked."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from typer.testing import CliRunner
 
 from crabplus.cli import app
 from crabplus.models import load_encoder
+from crabplus.models.modular import compose
 from crabplus.models.modular_net import ModularConfig
 from crabplus.schema import Media, Message, Part
 from tiny_models import SIZE, modular
@@ -47,3 +50,46 @@ def test_a_language_model_without_a_template_gets_one(folder):
         {"role": "assistant", "content": [{"type": "text", "text": "A dog."}]},
     ], tokenize=False)  # fmt: skip
     assert said == "user: <|picture|>What is it?\nassistant: A dog.<|im_end|>\n"
+
+
+def text_that_sees(parts):
+    (parts / "vision" / "preprocessor_config.json").rename(parts / "language" / "preprocessor_config.json")
+    shutil.rmtree(parts / "vision")
+    shutil.copytree(parts / "language", parts / "vision")
+
+
+def text_that_hears(parts):
+    (parts / "audio" / "preprocessor_config.json").rename(parts / "language" / "preprocessor_config.json")
+    shutil.rmtree(parts / "audio")
+    shutil.copytree(parts / "language", parts / "audio")
+
+
+def no_processor(parts):
+    (parts / "vision" / "preprocessor_config.json").unlink()
+
+
+def no_tokenizer(parts):
+    for file in (parts / "language").glob("*token*"):
+        file.unlink()
+
+
+def nowhere(parts):
+    shutil.rmtree(parts / "audio")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (text_that_sees, "vision: .* is a LlamaModel, which takes input_ids: no vision encoder"),
+        (text_that_hears, "audio: .* is a LlamaModel, which takes input_ids: no audio encoder"),
+        (no_processor, "vision: no image processor can be had from "),
+        (no_tokenizer, "language: .* tokenizer "),
+        (nowhere, "audio: no feature extractor can be had from .*: no such folder here; "),
+    ],
+)
+def test_a_part_that_is_none_is_refused_before_anything_is_written(folder, tmp_path, spoil, told):
+    parts = Path(shutil.copytree(folder.parent / "parts", tmp_path / "parts"))
+    spoil(parts)
+    with pytest.raises(ValueError, match=told):
+        compose(*(str(parts / name) for name in ("vision", "audio", "language")), tmp_path / "made")
+    assert not (tmp_path / "made").exists()

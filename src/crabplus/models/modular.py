@@ -202,11 +202,8 @@ def compose(vision: str, audio: str, language: str, out: str | Path, connector: 
     eye = getattr(eye, "vision_model", eye)
     ear = _part("audio", audio, "audio encoder", AutoModel)
     speaker = _part("language", language, "causal language model", AutoModelForCausalLM)
-    for option, name, part, takes in (("vision", vision, eye, "pixel_values"), ("audio", audio, ear, "input_")):
-        if not part.main_input_name.startswith(takes) or part.main_input_name == "input_ids":
-            raise ValueError(
-                f"{option}: {name} is a {type(part).__name__}, which takes {part.main_input_name}: no {option} encoder"
-            )
+    _check_senses("vision", vision, eye, ("pixel_values",))
+    _check_senses("audio", audio, ear, ("input_features", "input_values"))
     if not tokenizer.encode("a", add_special_tokens=False):
         raise ValueError(f"language: {language} holds no tokenizer that knows a letter; save one beside the model")
     tokenizer.add_special_tokens({"additional_special_tokens": list(SIGNS.values())})
@@ -233,12 +230,17 @@ def _part(option: str, name: str, what: str, kind: Any) -> Any:
     try:
         return kind.from_pretrained(name)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        why = (
-            "there is no such folder, and no such name on the hub"
-            if not Path(name).exists() and "Repo id" in str(error)
-            else (" ".join(str(error).split())[:200])
+        missing = "" if Path(name).exists() else "no such folder here; "
+        why = " ".join(str(error).split())[:200]  # transformers goes on to list all classes that it has
+        raise ValueError(f"{option}: no {what} can be had from {name}: {missing}{why}") from error
+
+
+def _check_senses(option: str, name: str, part: Any, taken: Sequence[str]) -> None:
+    """Raise unless an encoder takes what its sense gives."""
+    if part.main_input_name not in taken:
+        raise ValueError(
+            f"{option}: {name} is a {type(part).__name__}, which takes {part.main_input_name}: no {option} encoder"
         )
-        raise ValueError(f"{option}: no {what} can be had from {name}: {why}") from error
 
 
 def stacks(config: Any, size: tuple[int, int]) -> tuple[Stack, ...]:

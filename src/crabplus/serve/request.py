@@ -128,8 +128,8 @@ def read_request(body: bytes) -> ChatRequest:
     for name in UNSUPPORTED:
         if content.get(name) and content[name] != NOTHING.get(name):
             raise Refused(400, f"{name} is not supported here", param=name)
-    for name in content.keys() - ChatRequest.model_fields.keys() - {*UNSUPPORTED, *TAKEN}:
-        if content[name] is not None:
+    for name, value in content.items():
+        if value is not None and name not in {*ChatRequest.model_fields, *UNSUPPORTED, *TAKEN}:
             raise Refused(400, f"{name!r:.80} is no field that is known here{_near(name)}",
                           param=name.encode("ascii", "backslashreplace").decode())  # fmt: skip
     try:
