@@ -1,5 +1,6 @@
 """Sockets and signals of the servers."""
 
+import errno
 import ipaddress
 import signal
 import socket
@@ -28,7 +29,8 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
     try:
         listening = socket.create_server((host, port), family=family, reuse_port=False)
     except OSError as error:
-        raise OSError(f"{host}:{port} cannot be had ({error.strerror or error}): name another --port") from error
+        other = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host, an address of this machine"
+        raise OSError(f"{host}:{port} cannot be had ({error.strerror or error}): name another {other}") from error
     with listening:
         yield listening
 

@@ -45,6 +45,16 @@ def test_a_task_is_asked_in_the_words_of_the_pack_and_its_answer_is_read(client:
     assert said.usage.total_tokens == said.usage.prompt_tokens + said.usage.completion_tokens > 100
 
 
+def test_what_was_cut_off_is_read_and_said_to_be_so(client: Any, world: Any) -> None:
+    clip = part_of("video", world[0] / world[1]["ave"].media[0].path)
+    whole = ask(client, clip, extra_body={"task": "caption"})
+    cut = ask(client, clip, extra_body={"task": "caption"}, max_tokens=whole.usage.completion_tokens - 3)
+    assert whole.choices[0].finish_reason == "stop" and whole.crabplus["reason"] is None
+    assert cut.choices[0].finish_reason == "length" and cut.crabplus["reason"].startswith("it was cut off")
+    text = cut.crabplus["answer"]["text"]
+    assert text and text != whole.crabplus["answer"]["text"]
+
+
 def test_a_free_chat_shows_the_model_what_is_sent_as_it_is_sent(client: Any, world: Any, plus: Any) -> None:
     """In the pack's own words it is the task."""
     folder, samples = world
@@ -157,7 +167,7 @@ def test_characters_of_several_tokens_come_whole(plus: Any) -> None:
 def test_a_file_below_the_folder(client: Any, world: Any) -> None:
     path = world[1]["ave"].media[0].path
     sent = ask(client, part_of("video", world[0] / path), extra_body={"task": "ave"})
-    for address in (path, f"file:{world[0] / path}", f"./{path}"):
+    for address in (path, f"file:{world[0] / path}", f"file://localhost{world[0] / path}", f"./{path}"):
         named = ask(client, {"type": "video_url", "video_url": {"url": address}}, extra_body={"task": "ave"})
         assert named.choices[0].message.content == sent.choices[0].message.content
 

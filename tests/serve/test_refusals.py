@@ -1,5 +1,6 @@
 """What is no request, too much, or meant badly: a clear 4xx, and the server goes on."""
 
+import base64
 import json
 import os
 import socket
@@ -20,6 +21,7 @@ PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5Erk"
     "Jggg=="
 )
+WAVE = base64.b64encode(b"RIFF" + bytes(4) + b"WAVEfmt " + bytes(40)).decode()
 
 
 def post(served: Any, body: Any, **more: Any) -> httpx.Response:
@@ -76,10 +78,19 @@ BODIES: list[tuple[Any, int, str]] = [
     (shown(image("data:image/png;base64,")), 400, "no bytes"),
     (shown(image("data:image/svg+xml;base64,eA==")), 400, "no image/svg+xml is known here"),
     (shown(image("data:text/html;base64,eA==")), 400, "data:image/...;base64,... wanted"),
-    (shown(image("data:image/png;base64,eHh4eA==")), 400, "1.png"),
+    (shown(image("data:image/png;base64,eHh4eA==")), 400, "medium 1 (png): holds no known picture"),
+    (
+        shown(image(f"data:image/jpeg;base64,{WAVE}")),
+        400,
+        "medium 1 (jpg): is mislabelled: it is called jpg, and holds",
+    ),
     (shown({"type": "video_url", "video_url": {"url": PIXEL}}), 400, "data:video/...;base64,... wanted"),
-    (shown({"type": "input_audio", "input_audio": {"data": "eA==", "format": "exe"}}), 400, "no audio/exe is known"),
-    (shown(image(PIXEL), task="ave"), 400, "has no sound, and ave asks for what is heard: name a sound file"),
+    (
+        shown({"type": "input_audio", "input_audio": {"data": "eA==", "format": "exe"}}),
+        400,
+        "no audio/exe is known here; known: flac, m4a",
+    ),
+    (shown(image(PIXEL), task="ave"), 400, "has no sound, and ave asks for what is heard: send a sound file"),
     (shown(image(PIXEL), task="boxes"), 400, "no sound"),
     (shown(image(PIXEL), task="avee"), 400, "did you mean 'ave'"),
     (shown(image("../../../etc/passwd")), 400, "no such file"),

@@ -24,6 +24,7 @@ from crabplus.cli.options import (
     names_in,
     one_of,
     processes,
+    shard_of,
     take_plugin,
     track,
     workers_at,
@@ -80,7 +81,9 @@ def build_original(
     key: Annotated[str, typer.Argument(help="Task key.")],
     out: Out,
     root: Annotated[Path | None, typer.Option(help="Folder of the original files.")] = None,
-    splits: Annotated[str | None, typer.Option(help="Splits, with commas between them; default: all.")] = None,
+    splits: Annotated[
+        str | None, typer.Option("--splits", "--split", help="Splits, with commas between them; default: all.")
+    ] = None,
     media: Annotated[str, typer.Option(help="reference, link or copy.")] = "reference",
     probe: Annotated[bool, typer.Option(help="Look at every media file.")] = True,
     keep_missing: Annotated[bool, typer.Option(help="Write also samples whose media cannot be read.")] = False,
@@ -112,7 +115,7 @@ def build_original(
             return
         if root is None:
             raise ValueError(f"--root FOLDER is missing: where {dataset.name} was unpacked, with {dataset.needs}")
-        number, count = (int(text) for text in halves(shard, "/", "--shard 2/8"))
+        number, count = shard_of(shard)
         with workers_at(ray, partial(Looker, root), [root]) as there:
             made = build(
                 dataset, root, out, names, place=one_of(media, "reference", "link", "copy"), probe=probe,

@@ -62,7 +62,7 @@ def compose(
     tokens_per_second: Annotated[int, typer.Option(min=1, help="Tokens of each begun second of sound.")] = 5,
 ) -> None:
     """Put a vision encoder, an audio encoder and a language model together; the connectors between them are new."""
-    with clear_errors(kept=False):
+    with clear_errors(left="nothing was written"):
         from crabplus.models.modular import compose as put_together
 
         one_of(connector, "mlp", "qformer")

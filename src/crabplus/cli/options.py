@@ -45,18 +45,17 @@ class clear_errors:
     """Ends the command with the message of an error that a user can mend, in place of a traceback.
 
     Args:
-        kept: whether the same command goes on where it was interrupted.
+        left: what an interruption leaves.
     """
 
-    def __init__(self, kept: bool = True) -> None:
-        self.kept = kept
+    def __init__(self, left: str = "what was done is kept, and the same command goes on") -> None:
+        self.left = left
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, KeyboardInterrupt):
-            left = "what was done is kept, and the same command goes on" if self.kept else "nothing was written"
-            typer.secho(f"interrupted; {left}", err=True, fg="yellow")
+            typer.secho(f"interrupted; {self.left}", err=True, fg="yellow")
             raise typer.Exit(130) from None
         if isinstance(error, ValueError | KeyError | OSError):
             typer.secho(f"error: {error.args[0] if isinstance(error, KeyError) else error}", err=True, fg="red")

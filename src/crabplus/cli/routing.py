@@ -48,7 +48,7 @@ def routing(
     plugin: Plugin = None,
 ) -> None:
     """Show which heads the routers of an adapter choose, for which tokens and keys, and what each head does."""
-    with clear_errors(kept=False):
+    with clear_errors(left="nothing was written"):
         take_plugin(plugin)
         from crabplus.analysis.routing import ABLATE, Settings
 

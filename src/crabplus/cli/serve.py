@@ -26,7 +26,7 @@ def serve(
     dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
 ) -> None:
     """Serve an endpoint in the form of OpenAI's chat completions: text, images, sound and video in, text out."""
-    with clear_errors(kept=False):
+    with clear_errors(left="the server has ended"):
         from importlib.util import find_spec
 
         if not (find_spec("uvicorn") and find_spec("prometheus_client")):

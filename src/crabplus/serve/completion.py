@@ -15,7 +15,7 @@ from crabplus.models.source import Files
 from crabplus.schema import to_json
 from crabplus.serve.engine import Done, Wanted
 from crabplus.serve.limits import Refused
-from crabplus.serve.prompt import Prompt
+from crabplus.serve.prompt import Prompt, in_request
 from crabplus.serve.request import ChatRequest
 from crabplus.tasks import Pack, get_task
 
@@ -46,7 +46,7 @@ class Completion:
         try:
             encoded = model.encode(prompt.messages, Files(), None)
         except (MediaError, ValueError) as error:
-            raise Refused(400, str(error).replace(f"{folder}/", "")) from None
+            raise Refused(400, in_request(str(error), folder)) from None
         limit = request.max_completion_tokens or request.max_tokens or pack.max_new_tokens
         tokens, most = len(encoded["input_ids"]), model.base.config.get_text_config().max_position_embeddings
         if tokens + limit > most:
@@ -100,8 +100,9 @@ class Completion:
         found = task.read(done.text, sample, self.pack)
         answer = found.answer and with_confidence(found.answer, said.text, said.confidence, task, sample, self.pack)
         sure = said.confidence(answer_span(said.text)) if answer else None
+        reason = "it was cut off where its tokens end, so it may lack something" if _reason(done) == "length" else None
         read = {"task": sample.task, "answer": answer and json.loads(to_json(answer)), "reasoning": found.reasoning,
-                "reason": found.reason, "confidence": sure}  # fmt: skip
+                "reason": found.reason or reason, "confidence": sure}  # fmt: skip
         return {"crabplus": read}
 
 

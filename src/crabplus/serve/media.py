@@ -12,11 +12,14 @@ __all__ = ["put_down"]
 
 _DATA = re.compile(r"data:(image|audio|video)/([a-z0-9.+-]+)(?:;[a-z0-9-]+=[^;,]*)*;base64,", re.IGNORECASE)
 _ENDINGS = {
-    "jpeg": "jpg", "jpg": "jpg", "png": "png", "webp": "webp", "bmp": "bmp", "mp4": "mp4", "quicktime": "mov",
-    "x-msvideo": "avi", "x-matroska": "mkv", "webm": "webm", "wav": "wav", "x-wav": "wav", "wave": "wav",
-    "mpeg": "mp3", "mp3": "mp3", "flac": "flac", "x-flac": "flac", "mp4a-latm": "m4a", "x-m4a": "m4a", "ogg": "ogg",
+    "image": {"jpeg": "jpg", "jpg": "jpg", "png": "png", "webp": "webp", "bmp": "bmp"},
+    "video": {"mp4": "mp4", "quicktime": "mov", "mov": "mov", "x-msvideo": "avi", "avi": "avi",
+              "x-matroska": "mkv", "matroska": "mkv", "mkv": "mkv", "webm": "webm"},
+    "audio": {"wav": "wav", "x-wav": "wav", "wave": "wav", "mpeg": "mp3", "mp3": "mp3", "flac": "flac",
+              "x-flac": "flac", "mp4": "m4a", "mp4a-latm": "m4a", "m4a": "m4a", "x-m4a": "m4a", "ogg": "ogg",
+              "webm": "webm"},
 }  # fmt: skip
-"""Subtypes and formats, and the endings of their files."""
+"""By kind: subtypes and formats, and the endings of their files."""
 
 
 def put_down(address: str, kind: str, folder: Path, number: int, limits: Limits) -> Path:
@@ -32,7 +35,7 @@ def put_down(address: str, kind: str, folder: Path, number: int, limits: Limits)
     if address[:5].lower() == "data:":
         return _written(address, kind, folder, number)
     parts = urlsplit(address)
-    if parts.scheme.lower() not in ("", "file") or parts.netloc:
+    if parts.scheme.lower() not in ("", "file") or parts.netloc.lower() not in ("", "localhost"):
         raise Refused(400, f"{kind}: only data: URLs are taken, and file: URLs where the server allows a folder; "
                            f"got {address[:60]!r}")  # fmt: skip
     if limits.folder is None:
@@ -45,11 +48,10 @@ def _written(address: str, kind: str, folder: Path, number: int) -> Path:
     head = _DATA.match(address[:200])
     if head is None or head[1].lower() != kind:
         raise Refused(400, f"{kind}: data:{kind}/...;base64,... wanted, got {address[:40]!r}")
-    ending = _ENDINGS.get(head[2].lower())
+    ending = _ENDINGS[kind].get(head[2].lower())
     if ending is None:
-        raise Refused(400, f"{kind}: no {head[1]}/{head[2]} is known here; known: {', '.join(sorted(_ENDINGS))}")
-    if kind == "audio" and ending in ("mp4", "webm"):  # sound alone in such a container
-        ending = {"mp4": "m4a", "webm": "webm"}[ending]
+        known = ", ".join(sorted(_ENDINGS[kind]))
+        raise Refused(400, f"{kind}: no {head[1]}/{head[2]} is known here; known: {known}")
     try:
         content = base64.b64decode(address[head.end() :], validate=True)
     except (binascii.Error, ValueError):

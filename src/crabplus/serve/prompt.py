@@ -15,7 +15,7 @@ from crabplus.serve.request import ChatRequest, Item, Turn
 from crabplus.tasks import Pack, get_task
 from crabplus.windows import split
 
-__all__ = ["Prompt", "prompt_of"]
+__all__ = ["Prompt", "in_request", "prompt_of"]
 
 _FIELDS = {"image_url": "image", "video_url": "video", "audio_url": "audio", "input_audio": "audio"}
 
@@ -41,7 +41,7 @@ def prompt_of(request: ChatRequest, pack: Pack, folder: Path, limits: Limits) ->
             return _of_task(request, pack, reader)
         turns = [Message(_role(turn), tuple(reader.parts(turn))) for turn in request.messages]
     except (AskError, media.MediaError) as error:
-        raise Refused(400, _without(str(error), folder)) from None
+        raise Refused(400, in_request(str(error), folder)) from None
     if pack.system and turns[0].role != "system":
         turns.insert(0, Message("system", (Part(kind="text", text=pack.system),)))
     return Prompt(tuple(turns))
@@ -136,6 +136,8 @@ def _of_task(request: ChatRequest, pack: Pack, reader: _Reader) -> Prompt:
     return Prompt(get_task(key).prompt(sample, pack), sample)
 
 
-def _without(text: str, folder: Path) -> str:
-    """An error without the folder in which the media of the request lie, and without options of commands."""
-    return re.sub(r" \(--[^)]*\)", "", text).replace(f"{folder}/", "").replace(str(folder), "")
+def in_request(text: str, folder: Path) -> str:
+    """An error in the words of a request: media by their numbers, no folder of the server, no options of commands."""
+    text = re.sub(re.escape(f"{folder}/") + r"(\d+)\.(\w+)", r"medium \1 (\2)", text).replace(str(folder), "")
+    text = re.sub(r"its name ends in \.(\w+), but it holds ([^;]*); rename it", r"it is called \1, and holds \2", text)
+    return re.sub(r" \(--[^)]*\)", "", text).replace(": name a ", ": send a ").replace(": name it", ": send it")
