@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "train": {"schema", "media", "config", "wording", "data", "tasks", "models", "ilora", "generate", "evaluate"},
     # transfer takes the truth from its index (datasets), and draws samples for each metric (tasks, metrics); conflict
     # and suites train (config, train), and predictions say which model answered (loading); routing words prompts, to
-    # know what was shown where (tasks)
+    # know what was shown where (tasks); suites keep libraries quiet (device)
     "analysis": {
         "schema",
         "ilora",
@@ -73,6 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "train",
         "loading",
+        "device",
     },
     # api gives a single file the source of media that data gives a whole list
     "api": {

@@ -36,8 +36,11 @@ def check_adapter(path: str | Path) -> None:
         raise ValueError(f"{path}: no adapter_config.json in there; name {named}")
 
 
-def load_adapter(model: Any, path: str | Path) -> Any:
+def load_adapter(model: Any, path: str | Path, learns: bool = False) -> Any:
     """Put a saved adapter on ``model.thinker``; missing or unexpected weights are an error.
+
+    Args:
+        learns: whether it is to be trained on.
 
     Raises:
         ValueError: the folder holds no adapter for this model.
@@ -49,9 +52,9 @@ def load_adapter(model: Any, path: str | Path) -> Any:
     check_adapter(path)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found missing adapter keys")  # an error, below
-        thinker = PeftModel.from_pretrained(model.thinker, str(path)).eval()
+        thinker = PeftModel.from_pretrained(model.thinker, str(path), is_trainable=learns)
     _check_fit(thinker, Path(path))
-    model.thinker = thinker
+    model.thinker = thinker if learns else thinker.eval()
     return model
 
 
@@ -67,8 +70,7 @@ def _check_fit(thinker: Any, path: Path) -> None:
     base = json.loads((path / "adapter_config.json").read_text(encoding="utf-8")).get("base_model_name_or_path")
     raise ValueError(
         f"{path}: this adapter is of another model: {len(places & saved)} of its {len(saved)} weights have a place in "
-        f"this one, which wants {len(places)}; it was trained on {base or 'a model that it does not name'}: name that "
-        "with --model"
+        f"this one, which wants {len(places)}; it was trained on {base or 'a model that it does not name'}: name that"
     )
 
 

@@ -1,9 +1,11 @@
 """What is trained, of which part: on the tiny model without weights, but for adapters that learn on."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from crabplus.config import AdapterSettings, ConfigError
 from crabplus.models import family_of, load_model, load_skeleton, resolve
@@ -122,6 +124,15 @@ def test_an_adapter_learns_on_from_its_weights() -> None:
     assert made["layers"] == {"language": 28} and all("ilora_" in name for name in trained_names(model))
     heads = [parameter for name, parameter in model.thinker.named_parameters() if "ilora_B" in name]
     assert all(head.abs().sum() > 0 for head in heads)  # a new one starts at zero
+
+
+def test_an_adapter_with_weights_for_other_places_does_not_learn_on(tmp_path: Path) -> None:
+    shutil.copytree(Path(resolve("tiny")) / "adapter", tmp_path / "start")
+    weights = load_file(tmp_path / "start" / "adapter_model.safetensors")
+    weights.popitem()
+    save_file(weights, tmp_path / "start" / "adapter_model.safetensors")
+    with pytest.raises(ValueError, match="start: this adapter is of another model"):
+        prepare(load_model("tiny", (112, 112), dtype="float32"), AdapterSettings(start=str(tmp_path / "start")), ())
 
 
 def test_the_part_of_a_name_is_the_innermost() -> None:

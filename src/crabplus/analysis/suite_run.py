@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from crabplus.analysis.suite import SuiteCell, status_of
+from crabplus.device import no_search
 
 __all__ = ["Event", "Progress", "run_cells"]
 
@@ -228,9 +229,7 @@ def quiet() -> None:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    import torch
     from transformers.utils import logging as library
 
-    if not torch.accelerator.is_available():
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # else DeepSpeed tells that it has looked for others
+    no_search()
     library.disable_progress_bar()

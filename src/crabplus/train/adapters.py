@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crabplus.config import AdapterSettings, ConfigError
+from crabplus.generate import load_adapter
 from crabplus.ilora import ILoraConfig, baselines
 from crabplus.ilora.presets import PRESETS
 
@@ -26,10 +27,10 @@ def prepare(model: Any, settings: AdapterSettings, trained: tuple[str, ...], wei
     if settings.kind == "none":
         _train_whole(model, trained)
         return
-    from peft import PeftConfig, PeftModel, get_peft_model
+    from peft import PeftConfig, get_peft_model
 
     if settings.start and weights:
-        model.thinker = PeftModel.from_pretrained(model.thinker, settings.start, is_trainable=True)
+        load_adapter(model, settings.start, learns=True)
         return
     if settings.start:
         config = PeftConfig.from_pretrained(settings.start)
