@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -207,3 +208,13 @@ def test_what_cannot_be_is_refused(
     monkeypatch.setattr("crabplus.spread.find_spec", lambda name: name)
     refused = command(*arguments)
     assert refused.exit_code == 2 and words in refused.output, refused.output
+
+
+def test_where_nothing_listens_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}", "127.0.0.1:port"):
+        refused = command("build", "tidepool", "--out", "out", "--samples", "1", "--ray", address)
+        assert refused.exit_code == 2 and f"--ray {address}: no cluster listens there" in refused.output, refused.output

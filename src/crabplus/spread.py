@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import os
 import platform
+import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +28,9 @@ RETRIES = 10
 """How often work is given out again whose process was killed; while that starts anew, one or two are used up."""
 AHEAD = 2
 """Items that are handed to a worker at a time, so that it need not wait for the next one."""
+
+SECONDS = 10.0
+"""How long a cluster may take to answer at all."""
 
 
 class SpreadError(ValueError):
@@ -118,7 +122,7 @@ class Workers:
 
         if not ray.is_initialized():
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its makers
-            new = {"include_dashboard": False} if self.address == AUTO else {"address": self.address}
+            new = {"include_dashboard": False} if self.address == AUTO else {"address": _answers(self.address)}
             try:
                 ray.init(log_to_driver=False, logging_level="ERROR", **new)
             except Exception as error:  # of a start that takes too long it is no subclass
@@ -132,6 +136,16 @@ class Workers:
         options = {**place, "max_restarts": -1, "max_task_retries": RETRIES, "max_concurrency": self.at_once}
         self.new = ray.remote(**options)(_Worker).remote
         return ray
+
+
+def _answers(address: str) -> str:
+    """The address, if something listens there: Ray would wait for it for minutes, and say nothing."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise SpreadError(f"--ray {address}: no cluster listens there: {error}") from error
+    return address
 
 
 class _Worker:
