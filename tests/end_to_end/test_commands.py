@@ -40,6 +40,11 @@ def test_build_predict_evaluate(tmp_path):
     assert set(found) == {"ave", "arig"}
     wanted = {"metric", "score", "constant", "n", "unparsable", "missing", "ci95", "others"}
     assert all(wanted <= set(row) and row["n"] == 3 for row in found.values())
+    part = tmp_path / "part.jsonl"
+    part.write_text("".join(line for line in said.open() if '"arig"' in line))
+    told = run("evaluate", part, "--data", data, "--out", scores)
+    assert told.exit_code == 0 and "no score, of ave, which" in told.output
+    assert "no score" not in run("evaluate", part, "--data", data, "--keys", "arig", "--out", scores).output
 
 
 def test_demo(tmp_path):

@@ -140,10 +140,11 @@ def evaluate(
         take_plugin(plugin)
         from rich.console import Console
 
-        from crabplus.datasets.avuie import read
+        from crabplus.datasets.avuie import index_path, read
         from crabplus.evaluate import evaluate as judge
         from crabplus.evaluate import read_predictions, write_scores
         from crabplus.report.table import score_table
+        from crabplus.tasks import TASKS
 
         said = [prediction for path in predictions for prediction in read_predictions(path)]
         names = keys_in(keys) if keys else tuple(dict.fromkeys(prediction.task for prediction in said))
@@ -158,5 +159,10 @@ def evaluate(
 
             scores = by_masks(scores, samples, said, masks, data)
         write_scores(out, scores)
+        unasked = [key for key in TASKS if key not in names and index_path(data, key, split).is_file() and not keys]
     Console().print(score_table(scores))
+    if unasked:
+        typer.secho(
+            f"no predictions, and so no score, of {', '.join(unasked)}, which {data} has", err=True, fg="yellow"
+        )
     typer.echo(f"scores: {out}")
