@@ -76,7 +76,8 @@ def _folder(config: TrainConfig, keys: Iterable[str], split: str, where: str) ->
     try:
         made = Folder(config.data.folder, keys, split)
     except FileNotFoundError as error:
-        raise ConfigError(f"{where}: {error}") from error
+        remedy = "; build it, or leave evaluation out: evaluation=null" if where == "evaluation.split" else ""
+        raise ConfigError(f"{where}: {error}{remedy}") from error
     for key, size in made.sizes.items():
         if not size:
             raise ConfigError(f"{where}: {key}/{split} holds no sample; build it, or leave {key} out")
@@ -103,7 +104,7 @@ def _judged(config: TrainConfig) -> list[Sample]:
         if sample.answer is None:
             raise ConfigError(
                 f"evaluation.split: {sample.task} sample {sample.id!r} of {config.evaluation.split} has no true "
-                "answer; name a split that has, or leave evaluation out"
+                "answer; name a split that has, or leave evaluation out: evaluation=null"
             )
     mean_relative(evaluate(samples, (), partial=True, rounds=2), config.evaluation.reference)  # raises, if it will
     return samples
