@@ -125,7 +125,10 @@ OF_SETTINGS = {
         ["arguments.per_device_train_batch_size", "at least 1"],
     ),
     "missing pack": (["pack=nowhere.yaml"], ["pack", "nowhere.yaml", "is not there"]),
-    "evaluation split that is missing": (["evaluation.split=test"], ["evaluation.split", "test.jsonl", "val.jsonl", "evaluation=null"]),
+    "evaluation split that is missing": (
+        ["evaluation.split=test"],
+        ["evaluation.split", "test.jsonl", "val.jsonl", "evaluation=null"],
+    ),
     "reference of a key that is not there": (["evaluation.reference={ks: 0.5}"], ["evaluation.reference", "ks", "ave"]),
     "reference of a key that is not evaluated": (
         ["evaluation.keys=[ave]", "evaluation.reference={avqa: 0.5}"],

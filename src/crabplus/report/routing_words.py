@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import log2
+from statistics import median
 from typing import Any
 
 from rich.table import Table
@@ -71,10 +72,11 @@ def _effects(made: Mapping[str, Any]) -> list[str]:
             worse, better = (
                 [key for key, row in rows.items() if row["clear"] and row["change"] * sign > 0] for sign in (-1, 1)
             )
-            mean = sum(row["change"] for row in rows.values()) / len(rows)
+            scores = {key: of["score"] for key, of in made["ablation"]["keys"].items()}
+            shares = [row["change"] / scores[key] for key, row in rows.items() if scores[key]]
             text = f"Without head {variant['head']} in all layers {len(worse)} of {len(rows)} keys score clearly lower"
             text += f" and {len(better)} clearly higher" if better else ""
-            told.append(f"{text}; mean change {mean:+.3f}.")
+            told.append(f"{text}; the median change is {median(shares):+.0%} of the score." if shares else f"{text}.")
     return told
 
 
