@@ -55,11 +55,23 @@ MAY_IMPORT: dict[str, set[str]] = {
     # mask_scores puts the scores of masks, which it reads from segment's folder, beside those of evaluate
     "mask_scores": {"schema", "tasks", "metrics", "datasets", "segment", "evaluate"},
     # train hands the pack of wordings to its training data, names the Sample and Score of its judge (schema), and opens
-    # the cache that media are read through (media)
-    "train": {"schema", "media", "config", "wording", "data", "tasks", "models", "ilora", "generate", "evaluate"},
+    # the cache that media are read through (media), and keeps DeepSpeed quiet (device)
+    "train": {
+        "schema",
+        "media",
+        "config",
+        "wording",
+        "data",
+        "tasks",
+        "models",
+        "ilora",
+        "generate",
+        "evaluate",
+        "device",
+    },
     # transfer takes the truth from its index (datasets), and draws samples for each metric (tasks, metrics); conflict
     # and suites train (config, train), and predictions say which model answered (loading); routing words prompts, to
-    # know what was shown where (tasks); suites keep libraries quiet (device)
+    # know what was shown where (tasks)
     "analysis": {
         "schema",
         "ilora",
@@ -73,7 +85,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "train",
         "loading",
-        "device",
     },
     # api gives a single file the source of media that data gives a whole list
     "api": {

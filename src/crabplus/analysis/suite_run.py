@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from crabplus.analysis.suite import SuiteCell, status_of
-from crabplus.device import no_search
 
 __all__ = ["Event", "Progress", "run_cells"]
 
@@ -231,5 +230,4 @@ def quiet() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     from transformers.utils import logging as library
 
-    no_search()
     library.disable_progress_bar()

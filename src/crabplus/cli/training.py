@@ -21,13 +21,11 @@ def train(
 
         from crabplus.cli.progress import RichProgress
         from crabplus.config import load_config
-        from crabplus.device import no_search
         from crabplus.report.curves import write_curves
         from crabplus.report.table import plan_table
         from crabplus.train import check as plan_of
         from crabplus.train import train as run
 
-        no_search()
         settings = load_config(config, changes or ())
         take_plugin(Path(settings.plugin) if settings.plugin else None)
         plan = plan_of(settings, track, fresh)

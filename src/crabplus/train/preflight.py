@@ -8,6 +8,7 @@ from crabplus.config import ConfigError, TrainConfig
 from crabplus.data import Folder
 from crabplus.data.mixture import draws_of, shares
 from crabplus.data.scan import Scan, Track, fingerprint, load_scan, mark_of, save_scan, scan, untracked
+from crabplus.device import no_search
 from crabplus.evaluate import evaluate
 from crabplus.models import family_of, load_encoder, load_skeleton
 from crabplus.schema import Sample
@@ -34,6 +35,7 @@ def check(config: TrainConfig, track: Track = untracked, fresh: bool = False, sa
     Raises:
         ConfigError, ValueError, OSError: what is wrong, and what to do.
     """
+    no_search()
     check_processes()
     _check_names(config)
     if config.adapter.start:
