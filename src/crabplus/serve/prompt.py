@@ -84,8 +84,6 @@ class _Reader:
         """Kind and file of a medium."""
         kind = _FIELDS[item.type]
         given = getattr(item, item.type)
-        if given is None:
-            raise Refused(400, f"messages: a part of type {item.type} needs a field {item.type}", param="messages")
         address = f"data:audio/{given.format};base64,{given.data}" if item.type == "input_audio" else given.url
         self.number += 1
         return kind, put_down(address, kind, self.folder, self.number, self.limits)

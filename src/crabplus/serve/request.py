@@ -2,9 +2,9 @@
 
 import json
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from crabplus.serve.limits import Refused
 
@@ -62,6 +62,12 @@ class Item(BaseModel):
     video_url: Address | None = None
     audio_url: Address | None = None
     input_audio: Bytes | None = None
+
+    @model_validator(mode="after")
+    def _holds_what_it_is(self) -> Self:
+        if getattr(self, self.type) is None:
+            raise ValueError(f"a part of type {self.type} needs a field {self.type}")
+        return self
 
 
 class Turn(BaseModel):
