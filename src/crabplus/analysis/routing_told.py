@@ -118,15 +118,15 @@ def _similarity(keys: Mapping[str, Key]) -> dict[str, Any]:
 
 def _ablation(keys: Mapping[str, Key], variants: Sequence[Variant], rounds: int, seed: int) -> dict[str, Any]:
     """The change of each key's score by each variant, over the same samples."""
-    told = {}
+    rows = {}
     for key, of in keys.items() if variants else ():
         score = evaluate(of.samples, of.said, rounds=rounds, seed=seed)[key]
-        told[key] = {
+        rows[key] = {
             "metric": score.metric, "score": score.score, "constant": score.constant, "ci95": list(score.ci95),
             "n": score.n, "changes": [_change(key, of, variant, rounds, seed) for variant in variants],
         }  # fmt: skip
     listed = [{"head": variant.head + 1, "band": variant.band, "layers": len(variant.layers)} for variant in variants]
-    return {"variants": listed, "keys": told, "clear_from": FEW}
+    return {"variants": listed, "keys": rows, "clear_from": FEW}
 
 
 def _change(key: str, of: Key, variant: Variant, rounds: int, seed: int) -> dict[str, Any]:

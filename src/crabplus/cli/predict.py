@@ -159,7 +159,8 @@ def evaluate(
 
             scores = by_masks(scores, samples, said, masks, data)
         write_scores(out, scores)
-        unasked = [key for key in TASKS if key not in names and index_path(data, key, split).is_file() and not keys]
+        others = () if keys else [key for key in TASKS if key not in names]
+        unasked = [key for key in others if index_path(data, key, split).is_file()]
     Console().print(score_table(scores))
     if unasked:
         typer.secho(
