@@ -54,7 +54,7 @@ class AdapterSettings(Settings):
     Attributes:
         kind: ``ilora``; to compare with, ``lora`` (PEFT's, of the same rank), ``lora-equal`` (PEFT's, of about as many
             parameters) and ``moe-lora`` (full LoRA experts under the same router); ``none`` trains the model itself.
-        r, alpha, heads, dropout: see :class:`crabplus.ilora.ILoraConfig`.
+        r, alpha, heads, dropout, router_temperature: see :class:`crabplus.ilora.ILoraConfig`.
         targets: what ``target_modules`` takes: a preset, a regular expression, or names.
         parts: parts of the model to which the targets are confined (``language``, ``vision``, ``audio``); None: all.
         start: folder of an adapter that learns on; its own size and layers count, and nothing else may be set here.
@@ -65,6 +65,7 @@ class AdapterSettings(Settings):
     alpha: Above0 = 256
     heads: Positive = 3
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    router_temperature: Above0 = 1.0
     targets: str | tuple[str, ...] = "language-model-only"
     parts: tuple[str, ...] | None = None
     start: str | None = None

@@ -108,8 +108,10 @@ def test_kinds_are_of_the_sizes_that_they_say() -> None:
 
 
 def test_the_settings_reach_the_adapter() -> None:
-    config = prepared(r=4, alpha=12, heads=2, dropout=0.25).thinker.peft_config["default"]
-    assert (config.r, config.lora_alpha, config.num_heads, config.lora_dropout) == (4, 12, 2, 0.25)
+    given = {"r": 4, "alpha": 12, "heads": 2, "dropout": 0.25, "router_temperature": 0.5}
+    config = prepared(**given).thinker.peft_config["default"]
+    names = ("r", "lora_alpha", "num_heads", "lora_dropout", "router_temperature")
+    assert [getattr(config, name) for name in names] == list(given.values())
     plain = prepared(kind="lora", r=4, alpha=12, dropout=0.25).thinker.peft_config["default"]
     assert (plain.peft_type, plain.r, plain.lora_alpha, plain.lora_dropout) == ("LORA", 4, 12, 0.25)
 

@@ -65,8 +65,8 @@ def test_large_ones_are_the_published_setting(path: Path) -> None:
     config = load_config(path)
     assert list(config.data.keys) == list(TASKS)
     assert published(config) == {
-        "kind": "ilora", "r": 128, "alpha": 256, "heads": 3, "dropout": 0.1, "targets": "as-published",
-        "num_train_epochs": 5, "learning_rate": 1e-4, "bf16": True,
+        "kind": "ilora", "r": 128, "alpha": 256, "heads": 3, "dropout": 0.1, "router_temperature": 1.0,
+        "targets": "as-published", "num_train_epochs": 5, "learning_rate": 1e-4, "bf16": True,
     }  # fmt: skip
     arguments = arguments_of(config)
     assert arguments.activation_checkpointing_kwargs == {"use_reentrant": False}

@@ -71,7 +71,8 @@ def _config(settings: AdapterSettings, model: Any, trained: tuple[str, ...]) -> 
     try:
         config = ILoraConfig(
             r=settings.r, lora_alpha=settings.alpha, num_heads=settings.heads, lora_dropout=settings.dropout,
-            target_modules=targets, modules_to_save=[model.parts[part] for part in trained] or None,
+            router_temperature=settings.router_temperature, target_modules=targets,
+            modules_to_save=[model.parts[part] for part in trained] or None,
         )  # fmt: skip
     except ValueError as error:
         raise ConfigError(f"adapter.{error}".replace("target_modules", "targets")) from error
