@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # how sure a model was of each part of an answer that its task has read
     "confidence": {"schema", "tasks"},
     # generate writes Prediction records
-    "generate": {"schema", "data", "tasks", "models", "ilora", "constrain", "confidence"},
+    "generate": {"schema", "data", "tasks", "models", "ilora", "loading", "constrain", "confidence"},
     "predictions": {"schema"},
     # which pack words the questions to a model: read without torch
     "wording": {"tasks", "models"},
@@ -49,8 +49,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "own": {"schema", "media", "tasks", "windows"},
     # windows are asked, and each file has one reply
     "answers": {"schema", "media", "data", "models", "tasks", "generate", "windows", "own"},
-    # which model and adapter are meant
-    "loading": {"models", "generate"},
+    # which model and adapter are meant: read without torch
+    "loading": {"models"},
     "evaluate": {"schema", "tasks", "metrics", "datasets"},
     # mask_scores puts the scores of masks, which it reads from segment's folder, beside those of evaluate
     "mask_scores": {"schema", "tasks", "metrics", "datasets", "segment", "evaluate"},

@@ -147,13 +147,26 @@ def _imitate(kind: str, batches: DataLoader, both, learner: nn.Module) -> None:
     learner.eval()
 
 
+def short(make):
+    """The same questions about scenes of at most ten seconds: Whisper's encoder takes no more."""
+
+    def draw(rng):
+        asked = make(rng)
+        while asked.scene.seconds > SECONDS:
+            asked = make(rng)
+        return asked
+
+    return draw
+
+
 def base() -> None:
     """Language model and connectors learn the perception prompts, in the mixture of the last phase of the base."""
     pack = load_pack(PACK)
     model = load_model(OUT / "towers", pack.size, dtype="float32")
     for part in ("vision", "audio"):
         model.thinker.get_submodule(model.parts[part]).requires_grad_(False)
-    makers = {"repeat": repeat(model.processor.tokenizer), **PERCEPTION}
+    makers = {"repeat": repeat(model.processor.tokenizer)}
+    makers |= {name: short(make) for name, make in PERCEPTION.items()}
     samples = LiveSamples(PHASES["e"].mixture, makers, SEED, BASE_STEPS * BASE_BATCH)
     out = learn(
         model, samples, pack, OUT / "base", steps=BASE_STEPS, batch=BASE_BATCH, seed=SEED, learning_rate=BASE_RATE,

@@ -12,7 +12,7 @@ from crabplus.data.scan import Track, untracked
 from crabplus.device import default_device
 from crabplus.generate import load_adapter, predict, settings_of
 from crabplus.ilora import Routing, record_routing
-from crabplus.loading import adapter_for, origin_of
+from crabplus.loading import adapter_for, base_for, origin_of
 from crabplus.models import TINY, load_model
 from crabplus.models.source import Files
 from crabplus.own import Asked, AskError, Named, check_sounds, find_files, key_of, sample_of, windows_of
@@ -40,20 +40,22 @@ class CrabPlus:
         self._lock = Lock()
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path = TINY, adapter: str | Path | None = None, *,
+    def from_pretrained(cls, name_or_path: str | Path | None = None, adapter: str | Path | None = None, *,
                         pack: str | Path | None = None, **settings: Any) -> "CrabPlus":  # fmt: skip
         """Load a model.
 
         Args:
-            name_or_path: ``tiny`` for the shipped model, a folder, or a hub name.
+            name_or_path: ``tiny`` for the shipped model, a folder, or a hub name; None for that on which the adapter
+                was trained, and without one for the shipped model.
             adapter: folder of an adapter; ``"none"`` for the bare base; None for the one beside the model, if any.
             pack: a pack file; None for the one that lies beside the model, else the default one.
             settings: ``dtype`` (default float32 for the shipped model, else as stored), ``device`` (default: an
                 accelerator if there is one), ``attention``.
         """
+        name_or_path = base_for(name_or_path, adapter)
         named = adapter_for(name_or_path, adapter)  # before the model is loaded, which may take minutes
         chosen = pack_for(name_or_path, pack)
-        if str(name_or_path) == TINY:
+        if name_or_path == TINY:
             settings.setdefault("dtype", "float32")
         settings.setdefault("device", default_device())
         model = load_model(name_or_path, chosen.size, **settings)

@@ -21,19 +21,12 @@ from transformers import LogitsProcessorList
 from crabplus.confidence import Recorder, Said, answer_span, with_confidence
 from crabplus.constrain import Constraint, forms_of
 from crabplus.data import PromptData, SampleList, Unreadable
+from crabplus.loading import check_adapter
 from crabplus.models.head import logits_at
 from crabplus.schema import Prediction, Sample
 from crabplus.tasks import Pack, get_task
 
 _LOG = logging.getLogger("crabplus")
-
-
-def check_adapter(path: str | Path) -> None:
-    """Raise a ValueError if a folder holds no adapter."""
-    if not (Path(path) / "adapter_config.json").is_file():
-        inside = Path(path) / "final"
-        named = inside if (inside / "adapter_config.json").is_file() else "the folder final that training wrote"
-        raise ValueError(f"{path}: no adapter_config.json in there; name {named}")
 
 
 def load_adapter(model: Any, path: str | Path, learns: bool = False) -> Any:

@@ -1,12 +1,38 @@
-"""Which model and adapter are meant, and where they run: known before any weights are read."""
+"""Which model and adapter are meant: known without torch, before any weights are read."""
 
+import json
 from hashlib import file_digest
 from pathlib import Path
 
-from crabplus.generate import check_adapter
-from crabplus.models import resolve
+from crabplus.models import TINY, resolve
 
-__all__ = ["adapter_for", "origin_of"]
+__all__ = ["adapter_for", "base_for", "check_adapter", "origin_of"]
+
+
+def check_adapter(path: str | Path) -> None:
+    """Raise a ValueError if a folder holds no adapter."""
+    if not (Path(path) / "adapter_config.json").is_file():
+        inside = Path(path) / "final"
+        named = inside if (inside / "adapter_config.json").is_file() else "the folder final that training wrote"
+        raise ValueError(f"{path}: no adapter_config.json in there; name {named}")
+
+
+def base_for(name_or_path: str | Path | None, adapter: str | Path | None) -> str:
+    """The model that is meant: the one named, else that on which the adapter was trained, else the shipped one.
+
+    Raises:
+        ValueError: the folder holds no adapter, or its settings name no model.
+    """
+    if name_or_path is not None:
+        return str(name_or_path)
+    if adapter is None or str(adapter) == "none":
+        return TINY
+    check_adapter(adapter)
+    file = Path(adapter) / "adapter_config.json"
+    base = json.loads(file.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    if not base:
+        raise ValueError(f"{file} does not tell on which model it was trained; name that (--model)")
+    return str(base)
 
 
 def adapter_for(name_or_path: str | Path, adapter: str | Path | None) -> str | Path:

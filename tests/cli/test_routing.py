@@ -61,7 +61,9 @@ def test_samples_are_drawn_by_the_seed(data: Path, tmp_path: Path, monkeypatch: 
 
 @pytest.fixture
 def lora(tmp_path: Path) -> Path:
-    get_peft_model(nn.Sequential(nn.Linear(2, 2)), LoraConfig(target_modules=["0"])).save_pretrained(tmp_path / "lora")
+    model = get_peft_model(nn.Sequential(nn.Linear(2, 2)), LoraConfig(target_modules=["0"]))
+    model.peft_config["default"].base_model_name_or_path = "tiny"
+    model.save_pretrained(tmp_path / "lora")
     return tmp_path / "lora"
 
 

@@ -1,5 +1,6 @@
 """An adapter is put on the model that it was trained on, or refused."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from crabplus.generate import load_adapter
-from crabplus.loading import adapter_for
+from crabplus.loading import adapter_for, base_for
 from crabplus.models import load_model
 
 WEIGHTS = "adapter_model.safetensors"
@@ -37,3 +38,17 @@ def test_an_adapter_whose_weights_have_other_places_is_refused(adapter: Path, sp
 def test_the_right_one_fits(adapter: Path) -> None:
     model = load_model("tiny", (160, 160))
     assert load_adapter(model, adapter) is model and model.thinker.peft_config
+
+
+def test_the_model_is_the_one_named_else_that_of_the_adapter_else_the_shipped_one(adapter: Path) -> None:
+    file = adapter / "adapter_config.json"
+    written = json.loads(file.read_text())
+    file.write_text(json.dumps({**written, "base_model_name_or_path": "models/mine"}))
+    assert base_for("other", adapter) == "other"
+    assert base_for(None, adapter) == "models/mine"
+    assert base_for(None, "none") == base_for(None, None) == "tiny"
+    file.write_text(json.dumps({**written, "base_model_name_or_path": None}))
+    with pytest.raises(ValueError, match=r"does not tell on which model it was trained; name that \(--model\)"):
+        base_for(None, adapter)
+    with pytest.raises(ValueError, match="no adapter_config.json in there"):
+        base_for(None, adapter.parent)

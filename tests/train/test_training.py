@@ -57,6 +57,8 @@ def test_every_adapted_part_learns(whole: Path) -> None:
     recorded = json.loads((whole / "run.json").read_text(encoding="utf-8"))["adapter"]
     assert sum(recorded["layers"].values()) == len(heads)
     assert sum(recorded["parameters_by_part"].values()) == sum(value.size for value in weights(whole).values())
+    written = json.loads((whole / "final/adapter_config.json").read_text(encoding="utf-8"))
+    assert written["base_model_name_or_path"] == "tiny"  # as the config names it, not where it lies on this machine
 
 
 @pytest.mark.slow

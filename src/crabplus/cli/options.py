@@ -15,7 +15,10 @@ from typer.core import TyperCommand
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 Seed = Annotated[int, typer.Option(help="Another seed makes other clips.")]
 Keys = Annotated[str, typer.Option(help="Task keys, with commas between them.")]
-Model = Annotated[str, typer.Option(help="'tiny' for the shipped model, a folder, or a hub name.")]
+Model = Annotated[
+    str | None,
+    typer.Option(help="'tiny' for the shipped model, a folder, or a hub name; default: that of the adapter, or tiny."),
+]
 Adapter = Annotated[str | None, typer.Option(help="Folder of an adapter; 'none' for the bare base.")]
 Data = Annotated[Path, typer.Option(help="AV-UIE v2 folder.")]
 Split = Annotated[str, typer.Option(help="Split of the data.")]

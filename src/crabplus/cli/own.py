@@ -33,7 +33,7 @@ def ask(
     window: WindowLength = None,
     overlap: Overlap = None,
     cuts: Cuts = True,
-    model: Model = "tiny",
+    model: Model = None,
     adapter: Adapter = None,
     pack: PackFile = None,
     json: Annotated[bool, typer.Option("--json", help="Print each reply as a line of JSON.")] = False,
@@ -42,11 +42,12 @@ def ask(
     with clear_errors():
         from dataclasses import replace
 
-        from crabplus.loading import adapter_for
+        from crabplus.loading import adapter_for, base_for
         from crabplus.own import MATCHING, find_files, sample_of, windows_of
         from crabplus.schema import to_json
         from crabplus.wording import pack_for
 
+        model = base_for(model, adapter)
         chosen = pack_for(model, pack)
         asked = asked_of(chosen, task, question, labels, sound, start, end, window, overlap, cuts)
         matching = asked.key in MATCHING

@@ -51,7 +51,7 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="File for predictions; of own files a folder, 'answers'.")] = None,
     write: Annotated[str, typer.Option(help="With own files, also: csv, srt, coco, html, video.")] = "csv,html",
     segment: Annotated[str | None, typer.Option(help="Masks, too: grabcut (as of masks), or a SAM2 model.")] = None,
-    model: Model = "tiny",
+    model: Model = None,
     adapter: Adapter = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples at a time; fewer where memory is short.")] = 8,
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode ahead; 0: a thread does.")] = 0,
@@ -69,6 +69,7 @@ def predict(
     """Answer own files, or every sample of a data folder; the same command goes on where it was interrupted."""
     with clear_errors():
         take_plugin(plugin)
+        from crabplus.loading import base_for
         from crabplus.models import family_of
         from crabplus.wording import pack_for
 
@@ -84,6 +85,7 @@ def predict(
             check_files(files, out or Path("answers"))
         on = one_of(reasoning, "on", "off") == "on"
         loading = {"dtype": one_of(dtype, "auto", "float32", "bfloat16", "float16")} if dtype else {}
+        model = base_for(model, adapter)
         family_of(model)
         options = {"batch_size": batch_size, "workers": workers, "reasoning": on, "constrain": constrain}
         wording = pack_for(model, pack)

@@ -29,7 +29,7 @@ def routing(
     keys: Keys,
     out: Out,
     split: Split = "test",
-    model: Model = "tiny",
+    model: Model = None,
     adapter: Adapter = None,
     samples: Annotated[int, typer.Option(min=1, help="Samples of each key, drawn at random.")] = 16,
     seed: Annotated[int, typer.Option(help="Another seed draws other samples.")] = 0,
@@ -59,7 +59,7 @@ def routing(
         if device:
             loading["device"] = device
         folder_for(out)
-        _check_adapter(model, adapter)
+        model = _checked(model, adapter)
         asked = _draw(data, names, split, samples, seed)
         made = _study(model, adapter, pack, loading, asked, data, settings)
         made["about"] |= {"data": str(data), "split": split, "seed": seed}
@@ -69,16 +69,18 @@ def routing(
             typer.echo(f"asked were all samples there are, fewer than {samples}: {', '.join(few)}")
 
 
-def _check_adapter(model: str, adapter: str | None) -> None:
-    """Refuse an adapter without a router before the model is loaded, which may take minutes."""
-    from crabplus.loading import adapter_for
+def _checked(model: str | None, adapter: str | None) -> str:
+    """The model; refuse an adapter without a router before it is loaded, which may take minutes."""
+    from crabplus.loading import adapter_for, base_for
 
+    model = base_for(model, adapter)
     folder = adapter_for(model, adapter)
     if str(folder) == "none":
         raise ValueError("there is no adapter, and so no router to look at; name an I-LoRA adapter (--adapter)")
     kind = json.loads((Path(folder) / "adapter_config.json").read_text(encoding="utf-8")).get("peft_type")
     if kind != "ILORA":
         raise ValueError(f"{folder} is of kind {kind}: it has no router to look at; name an I-LoRA adapter (--adapter)")
+    return model
 
 
 def _draw(data: Path, keys: tuple[str, ...], split: str, samples: int, seed: int) -> dict[str, list[Any]]:

@@ -10,7 +10,7 @@ from crabplus.cli.options import Adapter, Model, PackFile, clear_errors
 
 
 def serve(
-    model: Model = "tiny",
+    model: Model = None,
     adapter: Adapter = None,
     pack: PackFile = None,
     name: Annotated[str | None, typer.Option(help="Name under which clients ask for it; default: --model.")] = None,
@@ -35,6 +35,7 @@ def serve(
             raise ValueError(f"--folder {folder}: no such folder")
         from crabplus.api import CrabPlus
         from crabplus.listening import is_loopback
+        from crabplus.loading import base_for
         from crabplus.serve.limits import Limits
         from crabplus.serve.server import serve as run
 
@@ -46,5 +47,6 @@ def serve(
                         answer=time_limit, folder=folder, keys=(key,) if key else ())  # fmt: skip
         settings = {"device": device, "dtype": dtype}
         chosen = {option: value for option, value in settings.items() if value is not None}
+        model = base_for(model, adapter)
         plus = CrabPlus.from_pretrained(model, adapter, pack=pack, **chosen)
         run(plus, name or model, limits, host, port, lambda at: typer.echo(f"serving {at}/v1 (Ctrl-C ends it)"))

@@ -8,7 +8,7 @@ from crabplus.cli.options import Adapter, Model, PackFile, clear_errors
 
 
 def ui(
-    model: Model = "tiny",
+    model: Model = None,
     adapter: Adapter = None,
     pack: PackFile = None,
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
@@ -25,13 +25,14 @@ def ui(
 
         if not find_spec("gradio"):
             raise ValueError("the page needs gradio: pip install 'crabplus[ui]'")
+        from crabplus.loading import base_for
         from crabplus.ui.answers import Settings
         from crabplus.ui.limits import Limits, Refused
         from crabplus.ui.server import is_loopback, serve
 
         limits = Limits(size=round(max_size * 1e6), seconds=max_seconds, answer=time_limit,
                         room=max(Limits.room, round(max_size * 1e7)))  # fmt: skip
-        settings = Settings(model, adapter, str(pack) if pack else None, device, segmenter)
+        settings = Settings(base_for(model, adapter), adapter, str(pack) if pack else None, device, segmenter)
         if not is_loopback(host):
             warning = f"anybody who reaches {host}:{port} can use this page: it asks for no password"
             typer.secho(f"warning: {warning}", err=True, fg="yellow")

@@ -88,6 +88,8 @@ def load(plan: Plan, source: MediaSource, model: Any = None) -> tuple[Any, Train
     model = model or load_model(config.model, plan.pack.size, dtype=config.dtype, attention=config.attention)
     set_seed(config.seed)  # the adapter starts from random numbers
     prepare(model, config.adapter, config.trained)
+    for settings in getattr(model.thinker, "peft_config", {}).values():
+        settings.base_model_name_or_path = config.model  # PEFT notes where it lies on this machine
     if config.encoded:
         model.keep_outputs(config.encoded.folder, int(config.encoded.gib * 2**30))
     data = TrainingData(
