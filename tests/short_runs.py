@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
 
 from crabplus.config import TrainConfig, make_config
@@ -30,8 +31,10 @@ def settings(out: Path, clips: Path, **changes: Any) -> TrainConfig:
     """A run of a few steps on the CPU; ``arguments`` and ``adapter`` are added to, the rest replaced."""
     arguments = {
         "max_steps": 8, "per_device_train_batch_size": 4, "learning_rate": 1e-3, "logging_steps": 1, "save_steps": 4,
-        "use_cpu": True, "dataloader_num_workers": 0, "report_to": "none", **changes.pop("arguments", {}),
+        "dataloader_num_workers": 0, "report_to": "none", **changes.pop("arguments", {}),
     }  # fmt: skip
+    if torch.accelerator.is_available():  # without one nothing need be said
+        arguments["use_cpu"] = True
     adapter = changes.pop("adapter", {})
     if adapter != {"kind": "none"}:
         adapter = {"r": 4, "alpha": 8, "targets": "as-published", **adapter}
@@ -48,10 +51,11 @@ def quiet(items: Any, heading: str, total: int) -> Any:
 
 
 def losses(run: Path) -> dict[int, dict[str, float]]:
-    """What was logged of each step but the times; the later line of a step counts."""
+    """What was logged of each step but the times; each step stands there once."""
     found: dict[int, dict[str, float]] = {}
     for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         if "loss" in row:
+            assert row["step"] not in found
             found[row["step"]] = {name: row[name] for name in row if name.startswith(("loss", "grad_norm", "learning"))}
     return found

@@ -214,7 +214,7 @@ def test_shards_cover_everything_once(asked, folder, tmp_path):
     (("--shard", "3/2"), "from 1/8 to 8/8"), (("--shard", "0/2"), "'0/2'"), (("--shard", "all"), "--shard 2/8"),
     (("--keys", "avee"), "did you mean 'ave'"), (("--split", "tset"), "tset.jsonl is not there"),
     (("--reasoning", "of"), "on, off"), (("--dtype", "float8"), "bfloat16"), (("--device", "abacus"), "'abacus'"),
-    (("--adapter", "nowhere"), "no adapter_config.json"), (("--model", "/nowhere"), "no config.json in there"),
+    (("--adapter", "nowhere"), "no such folder"), (("--model", "/nowhere"), "no config.json in there"),
     (("--pack", "pack.yaml"), "no wording for key 'arig'"),
 ])  # fmt: skip
 def test_what_is_wrong_is_told_before_a_model_is_loaded(folder, tmp_path, monkeypatch, options, words):

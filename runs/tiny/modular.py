@@ -2,11 +2,11 @@
 
 For the experiment on a second paradigm (runs/transfer). Its language model begins as that of crabplus-tiny, without
 M-RoPE; its towers and connectors, new, learn to give what the towers of crabplus-tiny give (``towers``); then language
-model and connectors learn from the perception prompts, as the base of crabplus-tiny did (``base``). No task key is
-among them. The model is checkpoints/tiny-modular in the end.
+model and connectors learn from the perception prompts, as the base of crabplus-tiny did (``base``), and at last all of
+it does (``whole``). No task key is among them. The model is checkpoints/tiny-modular in the end.
 
 Run: python runs/tiny/modular.py parts; python runs/tiny/modular.py towers
-     torchrun --nproc-per-node 2 runs/tiny/modular.py base
+     torchrun --nproc-per-node 2 runs/tiny/modular.py base; torchrun --nproc-per-node 2 runs/tiny/modular.py whole
 """
 
 import json
@@ -161,21 +161,33 @@ def short(make):
 
 def base() -> None:
     """Language model and connectors learn the perception prompts, in the mixture of the last phase of the base."""
-    pack = load_pack(PACK)
-    model = load_model(OUT / "towers", pack.size, dtype="float32")
-    for part in ("vision", "audio"):
-        model.thinker.get_submodule(model.parts[part]).requires_grad_(False)
-    makers = {"repeat": repeat(model.processor.tokenizer)}
-    makers |= {name: short(make) for name, make in PERCEPTION.items()}
-    samples = LiveSamples(PHASES["e"].mixture, makers, SEED, BASE_STEPS * BASE_BATCH)
-    out = learn(
-        model, samples, pack, OUT / "base", steps=BASE_STEPS, batch=BASE_BATCH, seed=SEED, learning_rate=BASE_RATE,
-        save_steps=100, optimizer=lambda thinker: Muon(thinker, BASE_RATE), warmup_steps=40,
-    )  # fmt: skip
+    _learn("towers", "base", SEED)
+
+
+def whole() -> None:
+    """The same with towers that learn, too: what they gave when they imitated was not all that is asked for."""
+    out = _learn("base/final", "whole", SEED + 1)
     shutil.copytree(out, MADE, dirs_exist_ok=True)
-    model.processor.save_pretrained(MADE)
     shutil.copy(PACK, MADE / "pack.yaml")
 
 
+def _learn(start: str, out: str, seed: int) -> Path:
+    """Perception prompts, from one folder into another; only ``whole`` teaches the towers."""
+    pack = load_pack(PACK)
+    model = load_model(OUT / start, pack.size, dtype="float32")
+    for part in ("vision", "audio"):
+        model.thinker.get_submodule(model.parts[part]).requires_grad_(out == "whole")
+    makers = {"repeat": repeat(model.processor.tokenizer)}
+    makers |= {name: short(make) for name, make in PERCEPTION.items()}
+    samples = LiveSamples(PHASES["e"].mixture, makers, seed, BASE_STEPS * BASE_BATCH)
+    made = learn(
+        model, samples, pack, OUT / out, steps=BASE_STEPS, batch=BASE_BATCH, seed=seed, learning_rate=BASE_RATE,
+        save_steps=100, optimizer=lambda thinker: Muon(thinker, BASE_RATE), warmup_steps=40,
+    )  # fmt: skip
+    model.processor.save_pretrained(made)
+    shutil.copy(OUT / out / "log.jsonl", LOGS / f"modular_{out}.jsonl")
+    return made
+
+
 if __name__ == "__main__":
-    {"parts": parts, "towers": towers, "base": base}[sys.argv[1]]()
+    {"parts": parts, "towers": towers, "base": base, "whole": whole}[sys.argv[1]]()

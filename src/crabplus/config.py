@@ -29,6 +29,7 @@ RESERVED = {
     "save_only_model": "nothing: a run must be able to go on",
 }  # fmt: skip
 """Training arguments that are not set as such, and what is set in their place."""
+TOLD = 3  # so many mistakes are told at a time
 
 
 class ConfigError(ValueError):
@@ -224,6 +225,8 @@ def load_config(path: str | Path, changes: Sequence[str] = ()) -> TrainConfig:
         ConfigError: no such file, not YAML, a setting that is unknown (names the nearest) or cannot be; names it.
     """
     content = read_settings(path)
+    if "methods" in content:
+        raise ConfigError(f"{path} describes a suite, which is for crabplus transfer run; name the file of one run")
     for change in changes:
         change_setting(content, change)
     return make_config(content, str(path))
@@ -253,7 +256,9 @@ def checked(kind: type[S], content: Mapping[str, Any], name: str) -> S:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"{name}: " + "; ".join(_problem(kind, item) for item in error.errors())) from error
+        told = [_problem(kind, item) for item in error.errors()]
+        more = [f"and {len(told) - TOLD} more"] if len(told) > TOLD else []
+        raise ConfigError(f"{name}: " + "; ".join([*told[:TOLD], *more])) from error
 
 
 class _Loader(yaml.SafeLoader):

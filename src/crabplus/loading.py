@@ -11,6 +11,8 @@ __all__ = ["adapter_for", "base_for", "check_adapter", "origin_of"]
 
 def check_adapter(path: str | Path) -> None:
     """Raise a ValueError if a folder holds no adapter."""
+    if not Path(path).is_dir():
+        raise ValueError(f"{path}: there is no such folder; an adapter lies in the folder final that training wrote")
     if not (Path(path) / "adapter_config.json").is_file():
         inside = Path(path) / "final"
         named = inside if (inside / "adapter_config.json").is_file() else "the folder final that training wrote"

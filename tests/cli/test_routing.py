@@ -72,7 +72,7 @@ def lora(tmp_path: Path) -> Path:
     [
         (("--adapter", "lora"), "is of kind LORA: it has no router"),
         (("--adapter", "none"), "no router to look at"),
-        (("--adapter", "nowhere"), "no adapter_config.json"),
+        (("--adapter", "nowhere"), "nowhere: there is no such folder"),
         (("--ablate", "all"), "one of none, heads, layers"),
         (("--keys", "avee"), "ave"),
         (("--split", "train"), "train"),

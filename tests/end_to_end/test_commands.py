@@ -199,7 +199,7 @@ def test_a_box_is_told_in_words(clips):
     [
         (("--task", "ave", "--question", "Why?"), "ave takes no question"),
         (("--task", "evnts"), "did you mean 'events'"),
-        (("--task", "ave", "--adapter", "nowhere"), "no adapter_config.json"),
+        (("--task", "ave", "--adapter", "nowhere"), "nowhere: there is no such folder"),
         (("--task", "ave", "--model", "/nowhere"), "no config.json in there"),
     ],
 )

@@ -45,7 +45,7 @@ def test_page_and_picture(tmp_path: Path, parse: Callable[[Path], Any]) -> None:
     text = page.root.text
     for words in (
         f"{below} of 15 pairs of keys conflict after 50 steps on all keys (", "Suggested groups:",
-        "crabplus transfer predict x.yaml", "--measured transfer.json", "4 of 16",
+        "crabplus transfer predict x.yaml", "--measured transfer.json", "4, each of 16 samples",
     ):  # fmt: skip
         assert words in text, words
     rows = [row.text for row in page.root.all("table")[0].all("tr")[1:]]

@@ -119,6 +119,13 @@ def test_bar_lies_at_the_score(show: Callable, kinds: list[Card]) -> None:
     assert (whisker["x1"], whisker["x2"]) == ("75.00%", "85.00%")
 
 
+def test_a_score_that_goes_to_ten_has_a_scale_to_ten(show: Callable, kinds: list[Card]) -> None:
+    root = show(kinds, {"avcap": Score("cider_d", 8.0, 1.5, 50, 0, 0, (7.5, 8.5))}).root
+    bar = root.all("svg", "bar")[0]
+    assert bar.all("rect", "value")[0]["width"] == "80.00%" and bar.all("line", "constant")[0]["x1"] == "15.00%"
+    assert "cider d, 0 to 10" in root.all("table")[0].text
+
+
 def test_other_figures_stand_below(show: Callable, kinds: list[Card]) -> None:
     others = show(kinds, {"ave": SCORE}).root.all("details", "others")[0]
     assert "auc 0.500 Audio – errors 0.000" in others.text

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-import transformers.training_args
 import yaml
 from accelerate import FullyShardedDataParallelPlugin
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
@@ -27,11 +26,6 @@ LARGE = [path for path in RUNS if "7b" in path.stem]
 def gpus(path: Path) -> int:
     found = re.search(r"_(\d)(gpu)?$", path.stem)
     return int(found[1]) if found else 1
-
-
-@pytest.fixture(autouse=True)
-def bf16_as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transformers.training_args, "is_torch_bf16_gpu_available", lambda: True)
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)

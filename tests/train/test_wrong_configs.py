@@ -16,10 +16,12 @@ from typer.testing import CliRunner
 
 import crabplus.models
 import crabplus.train
+from crabplus.analysis.suite_settings import load_suite
 from crabplus.cli.training import train as command
-from crabplus.config import load_config
+from crabplus.config import ConfigError, load_config
 from crabplus.models import resolve
 from crabplus.train import check, train
+from crabplus.train.arguments import arguments_of
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +64,15 @@ def test_without_a_fault_there_is_a_plan(settings: Path) -> None:
     plan = check(load_config(settings, ["evaluation.samples=4"]), quiet)
     assert (plan.batch, len(plan.samples), len(plan.judged), sum(plan.draws.values())) == (4, 18, 12, 16)
     assert plan.trained["layers"] == {"language": 28}
+
+
+def test_a_file_of_another_kind(settings: Path) -> None:
+    suite = Path(__file__).parents[2] / "configs/suite/example.yaml"
+    holds(message(suite), "example.yaml describes a suite", "crabplus transfer run")
+    with pytest.raises(ConfigError, match=r"config.yaml describes one run, which is for crabplus train"):
+        load_suite(settings)
+    told = message(settings, *(f"{name}=1" for name in ("one", "two", "three", "four", "five")))
+    assert told.endswith("; and 2 more")
 
 
 # what is changed in a config without fault, and what the message must hold
@@ -318,8 +329,8 @@ def test_several_gpus_and_one_process(settings: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without an accelerator")
-def test_bf16_without_an_accelerator(settings: Path) -> None:
-    holds(message(settings, "arguments.bf16=true"), "arguments", "bf16", "use_cpu")
+def test_half_precision_without_an_accelerator(settings: Path) -> None:
+    assert arguments_of(load_config(settings, ["arguments.bf16=true"])).device.type == "cpu"
     holds(message(settings, "arguments.fp16=true"), "arguments.fp16", "accelerator")
 
 

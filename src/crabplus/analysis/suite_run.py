@@ -63,6 +63,8 @@ class Progress:
         if self.left <= 0 or not self._worked:
             return ""
         seconds = round((time.monotonic() - self._began) / self._worked * self.left)
+        if seconds < 3600:
+            return f"; about {max(1, round(seconds / 60))} min left"
         return f"; about {seconds // 3600}:{seconds // 60 % 60:02} h left"
 
 

@@ -122,6 +122,8 @@ def load_suite(path: str | Path, changes: Sequence[str] = (), quick: bool = Fals
         ConfigError: as there; the file describes no smaller suite.
     """
     content = read_settings(path)
+    if "base" not in content and "data" in content:
+        raise ConfigError(f"{path} describes one run, which is for crabplus train; a suite has base, keys and methods")
     smaller = content.pop("quick", None)
     if quick:
         if not isinstance(smaller, dict):

@@ -240,7 +240,8 @@ def ls_datasets(
             made = {key: {name: getattr(item, name) for name in names} for key, item in known.items()}
             typer.echo(writer.dumps(made, indent=1))
             return
-        table = Table("key", "dataset", "splits", "needs")
+        table = Table("key", "dataset", "splits")
+        table.add_column("needs", overflow="fold")  # a name of a file is not shortened
         for key, item in known.items():
             splits = ", ".join(f"{split} {count or '?'}" for split, count in item.splits.items())
             table.add_row(key, f"{item.name}\n{item.licence}", splits, item.needs)

@@ -61,8 +61,14 @@ class clear_errors:
             typer.secho(f"interrupted; {self.left}", err=True, fg="yellow")
             raise typer.Exit(130) from None
         if isinstance(error, ValueError | KeyError | OSError):
-            typer.secho(f"error: {error.args[0] if isinstance(error, KeyError) else error}", err=True, fg="red")
+            typer.secho(f"error: {_told(error)}", err=True, fg="red")
             raise typer.Exit(2) from None
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error.args[0] if isinstance(error, KeyError) else error)
 
 
 def clock(text: str) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib import resources
 from importlib.metadata import entry_points
 from pathlib import Path
+from textwrap import shorten
 from types import ModuleType
 from typing import Any
 
@@ -98,5 +99,5 @@ def _model_type(path: str) -> str:
     try:
         return str(AutoConfig.from_pretrained(path).model_type)
     except (OSError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise ValueError(f"{path}: there is no such folder, and the hub gives no such model: {said:.300}") from error
+        said = shorten(str(error), 300, placeholder=" ...")
+        raise ValueError(f"{path}: there is no such folder, and the hub gives no such model: {said}") from error

@@ -129,7 +129,7 @@ def _facts(made: Mapping[str, Any]) -> list[tuple[str, str]]:
         "data": f"{config['data']['folder']}, {config['data']['split']}",
         "reasoning": config["data"]["reasoning"],
         "warm-up": f"{settings['warmup']} steps",
-        "batches of each key": f"{settings['batches']} of {settings['batch']}",
+        "batches of each key": f"{settings['batches']}, each of {settings['batch']} samples",
         "gradients held": f"{settings['kept_bytes'] / _GIB:.2f} GiB, {passes}",
         "machine": made["machine"], "made": made["created"],
     }  # fmt: skip

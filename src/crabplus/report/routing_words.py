@@ -91,7 +91,8 @@ def routing_table(made: Mapping[str, Any]) -> Table:
     """A row for each key: samples, tokens, score, and its change without each head in all layers."""
     variants = [n for n, one in enumerate(made["ablation"]["variants"]) if one["band"] == "all layers"]
     heads = [f"head {made['ablation']['variants'][n]['head']} off" for n in variants]
-    table = Table(title="Routing, and what each head does in all layers", title_justify="left")
+    title = "Routing, and what each head does in all layers" if variants else "What was asked"
+    table = Table(title=title, title_justify="left")
     table.add_column("key", style="bold")
     for name in ("n", "tokens", *(["score"] if variants else []), *heads):
         table.add_column(name, justify="right")

@@ -25,9 +25,9 @@ def score_table(scores: Mapping[str, Score], off: Mapping[str, Score] | None = N
     """
     table = Table(title=title, title_justify="left")
     table.add_column("key", style="bold")
-    table.add_column("metric")
-    for name in ("score", "95 %", *(["adapter off"] if off else []), "best constant answer", "n", "no answer"):
-        table.add_column(name, justify="right", style="bold" if name == "score" else "")
+    table.add_column("metric", overflow="fold")
+    for name in ("score", "95 %", *(["adapter\noff"] if off else []), "best\nconstant", "n", "no\nanswer"):
+        table.add_column(name, justify="right", style="bold" if name == "score" else "", no_wrap=True)
     for key, score in scores.items():
         table.add_row(*_row(key, score, off))
     notes = [f"{key}: {note}" for key, score in scores.items() for note in score.notes]
@@ -38,7 +38,7 @@ def score_table(scores: Mapping[str, Score], off: Mapping[str, Score] | None = N
 def _row(key: str, score: Score, off: Mapping[str, Score] | None) -> list[str]:
     without = [f"{off[key].score:.3f}" if key in off else "–"] if off else []
     low, high = score.ci95
-    partial = " partial" if score.partial else ""
+    partial = "\npartial" if score.partial else ""
     return [
         key, score.metric.replace("_", " "), f"{score.score:.3f}{partial}", f"{low:.2f}–{high:.2f}", *without,
         f"{score.constant:.3f}", str(score.n), str(_unanswered(score)),

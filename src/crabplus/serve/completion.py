@@ -100,9 +100,9 @@ class Completion:
         found = task.read(done.text, sample, self.pack)
         answer = found.answer and with_confidence(found.answer, said.text, said.confidence, task, sample, self.pack)
         sure = said.confidence(answer_span(said.text)) if answer else None
-        reason = "it was cut off where its tokens end, so it may lack something" if _reason(done) == "length" else None
+        cut = "it was cut off where its tokens end, so it may lack something" if _reason(done) == "length" else None
         read = {"task": sample.task, "answer": answer and json.loads(to_json(answer)), "reasoning": found.reasoning,
-                "reason": found.reason or reason, "confidence": sure}  # fmt: skip
+                "reason": "; ".join(filter(None, (found.reason, cut))) or None, "confidence": sure}  # fmt: skip
         return {"crabplus": read}
 
 

@@ -15,7 +15,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments, se
 from crabplus.config import ConfigError, TrainConfig
 from crabplus.data import TrainingData, WithSource
 from crabplus.data.mixture import MixtureSampler
-from crabplus.models import load_model, resolve
+from crabplus.models import TINY, load_model, resolve
 from crabplus.models.source import Files, MediaSource
 from crabplus.tasks import get_task
 from crabplus.train import checkpoints, elsewhere, record
@@ -88,8 +88,6 @@ def load(plan: Plan, source: MediaSource, model: Any = None) -> tuple[Any, Train
     model = model or load_model(config.model, plan.pack.size, dtype=config.dtype, attention=config.attention)
     set_seed(config.seed)  # the adapter starts from random numbers
     prepare(model, config.adapter, config.trained)
-    for settings in getattr(model.thinker, "peft_config", {}).values():
-        settings.base_model_name_or_path = config.model  # PEFT notes where it lies on this machine
     if config.encoded:
         model.keep_outputs(config.encoded.folder, int(config.encoded.gib * 2**30))
     data = TrainingData(
@@ -189,7 +187,9 @@ def _elsewhere(then: elsewhere.Writers, now: elsewhere.Writers) -> str:
 def _save(trainer: MixtureTrainer, model: Any, out: Path) -> Path:
     """Save adapter or model whole or not at all."""
     final, draft = out / "final", out / "final.partial"
-    shutil.rmtree(draft, ignore_errors=True)
+    if trainer.args.should_save:
+        shutil.rmtree(draft, ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()  # else a late process would remove what the first one writes
     trainer.save_model(str(draft))
     if trainer.args.should_save:
         state, best = trainer.state, trainer.args.load_best_model_at_end
@@ -199,10 +199,20 @@ def _save(trainer: MixtureTrainer, model: Any, out: Path) -> Path:
         (draft / "training_args.bin").unlink(missing_ok=True)
         if not hasattr(trainer.accelerator.unwrap_model(trainer.model), "peft_config"):
             model.processor.save_pretrained(draft)
+        _name_base(draft / "adapter_config.json")
         shutil.rmtree(final, ignore_errors=True)
         draft.rename(final)
     trainer.accelerator.wait_for_everyone()
     return final
+
+
+def _name_base(file: Path) -> None:
+    """The shipped model by its name, where an adapter's settings tell where it lies on this machine."""
+    if file.is_file():
+        settings = json.loads(file.read_text(encoding="utf-8"))
+        if settings["base_model_name_or_path"] == resolve(TINY):
+            settings["base_model_name_or_path"] = TINY
+            file.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def _facts(plan: Plan, model: Any) -> dict[str, Any]:

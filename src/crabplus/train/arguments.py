@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from transformers import TrainingArguments
 
 from crabplus.config import ConfigError, TrainConfig, nearest
+from crabplus.device import default_device
 from crabplus.train.record import Division
 from crabplus.train.sharding import check_sharding
 
@@ -43,6 +44,8 @@ def arguments_of(config: TrainConfig) -> TrainingArguments:
     if config.optimizer and "optim" in given:
         raise ConfigError(f"arguments.optim: optimizer says {config.optimizer} already; leave one of the two out")
     given.setdefault("dataloader_pin_memory", torch.cuda.is_available())
+    if default_device() == "cpu":  # else several processes would not find each other, and bf16 would be refused
+        given.setdefault("use_cpu", True)
     check_sharding(given, config)
     _set_checkpointing(given)
     if config.evaluation:
