@@ -3,10 +3,10 @@
 For the experiment on a second paradigm (runs/transfer). Its language model begins as that of crabplus-tiny, without
 M-RoPE; its towers and connectors, new, learn to give what the towers of crabplus-tiny give (``towers``); then language
 model and connectors learn from the perception prompts, as the base of crabplus-tiny did (``base``), and at last all of
-it does (``whole``). No task key is among them. The model is checkpoints/tiny-modular in the end.
+it does, twice as long (``whole``, ``again``). No task key is among them. The model is checkpoints/tiny-modular then.
 
 Run: python runs/tiny/modular.py parts; python runs/tiny/modular.py towers
-     torchrun --nproc-per-node 2 runs/tiny/modular.py base; torchrun --nproc-per-node 2 runs/tiny/modular.py whole
+     torchrun --nproc-per-node 2 runs/tiny/modular.py base   (then whole, again)
 """
 
 import json
@@ -49,6 +49,8 @@ PACK = Path(__file__).parents[2] / "src/crabplus/assets/tiny/pack.yaml"
 SEED, STEPS, RATE_OF_TOWERS = 61, {"vision": 1200, "audio": 600}, 2e-3
 BATCH = {"vision": 32, "audio": 24}
 BASE_STEPS, BASE_BATCH, BASE_RATE = 800, 24, 2e-3
+STAGES = {"base": ("towers", SEED), "whole": ("base/final", SEED + 1), "again": ("whole/final", SEED + 2)}
+"""Where each begins, and its seed."""
 
 
 def parts() -> None:
@@ -159,35 +161,26 @@ def short(make):
     return draw
 
 
-def base() -> None:
-    """Language model and connectors learn the perception prompts, in the mixture of the last phase of the base."""
-    _learn("towers", "base", SEED)
-
-
-def whole() -> None:
-    """The same with towers that learn, too: what they gave when they imitated was not all that is asked for."""
-    out = _learn("base/final", "whole", SEED + 1)
-    shutil.copytree(out, MADE, dirs_exist_ok=True)
-    shutil.copy(PACK, MADE / "pack.yaml")
-
-
-def _learn(start: str, out: str, seed: int) -> Path:
-    """Perception prompts, from one folder into another; only ``whole`` teaches the towers."""
+def learn_stage(stage: str) -> None:
+    """The perception prompts of the last phase of the base; in stage ``base`` the towers stay as they are."""
+    start, seed = STAGES[stage]
     pack = load_pack(PACK)
     model = load_model(OUT / start, pack.size, dtype="float32")
     for part in ("vision", "audio"):
-        model.thinker.get_submodule(model.parts[part]).requires_grad_(out == "whole")
+        model.thinker.get_submodule(model.parts[part]).requires_grad_(stage != "base")
     makers = {"repeat": repeat(model.processor.tokenizer)}
     makers |= {name: short(make) for name, make in PERCEPTION.items()}
     samples = LiveSamples(PHASES["e"].mixture, makers, seed, BASE_STEPS * BASE_BATCH)
     made = learn(
-        model, samples, pack, OUT / out, steps=BASE_STEPS, batch=BASE_BATCH, seed=seed, learning_rate=BASE_RATE,
+        model, samples, pack, OUT / stage, steps=BASE_STEPS, batch=BASE_BATCH, seed=seed, learning_rate=BASE_RATE,
         save_steps=100, optimizer=lambda thinker: Muon(thinker, BASE_RATE), warmup_steps=40,
     )  # fmt: skip
     model.processor.save_pretrained(made)
-    shutil.copy(OUT / out / "log.jsonl", LOGS / f"modular_{out}.jsonl")
-    return made
+    shutil.copy(PACK, made / "pack.yaml")
+    shutil.copy(OUT / stage / "log.jsonl", LOGS / f"modular_{stage}.jsonl")
+    shutil.copytree(made, MADE, dirs_exist_ok=True)
 
 
 if __name__ == "__main__":
-    {"parts": parts, "towers": towers, "base": base, "whole": whole}[sys.argv[1]]()
+    stage = sys.argv[1]
+    learn_stage(stage) if stage in STAGES else {"parts": parts, "towers": towers}[stage]()

@@ -48,13 +48,13 @@ class CrabPlus:
             name_or_path: ``tiny`` for the shipped model, a folder, or a hub name; None for that on which the adapter
                 was trained, and without one for the shipped model.
             adapter: folder of an adapter; ``"none"`` for the bare base; None for the one beside the model, if any.
-            pack: a pack file; None for the one that lies beside the model, else the default one.
+            pack: a pack file; None for the one that lies beside the adapter or the model, else the default one.
             settings: ``dtype`` (default float32 for the shipped model, else as stored), ``device`` (default: an
                 accelerator if there is one), ``attention``.
         """
         name_or_path = base_for(name_or_path, adapter)
         named = adapter_for(name_or_path, adapter)  # before the model is loaded, which may take minutes
-        chosen = pack_for(name_or_path, pack)
+        chosen = pack_for(name_or_path, pack, adapter)
         if name_or_path == TINY:
             settings.setdefault("dtype", "float32")
         settings.setdefault("device", default_device())

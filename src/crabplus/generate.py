@@ -45,6 +45,7 @@ def load_adapter(model: Any, path: str | Path, learns: bool = False) -> Any:
     check_adapter(path)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found missing adapter keys")  # an error, below
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # by PEFT
         thinker = PeftModel.from_pretrained(model.thinker, str(path), is_trainable=learns)
     _check_fit(thinker, Path(path))
     model.thinker = thinker if learns else thinker.eval()

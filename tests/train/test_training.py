@@ -16,10 +16,13 @@ from crabplus import media
 from crabplus.config import TrainConfig
 from crabplus.data import Collator, TrainingData, WithSource
 from crabplus.data.mixture import Draw
-from crabplus.models import load_model
+from crabplus.models import load_model, resolve
 from crabplus.models.source import Files
 from crabplus.train import check, source_of, train
+from crabplus.wording import pack_for
 from short_runs import KEYS, Interrupted, StopAt, losses, quiet, settings
+
+TINY_PACK = Path(resolve("tiny")) / "pack.yaml"
 
 
 def run(config: TrainConfig, stop: int | None = None) -> Path:
@@ -45,8 +48,9 @@ def same(one: Path, other: Path) -> bool:
 
 @pytest.fixture(scope="module")
 def whole(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight steps without a break."""
-    return run(settings(tmp_path_factory.mktemp("whole"), clips))
+    """Eight steps without a break, in the wording of a file."""
+    folder = tmp_path_factory.mktemp("whole")
+    return run(settings(folder, clips, pack=str(shutil.copy(TINY_PACK, folder.parent / "mine.yaml"))))
 
 
 def test_every_adapted_part_learns(whole: Path) -> None:
@@ -59,6 +63,15 @@ def test_every_adapted_part_learns(whole: Path) -> None:
     assert sum(recorded["parameters_by_part"].values()) == sum(value.size for value in weights(whole).values())
     written = json.loads((whole / "final/adapter_config.json").read_text(encoding="utf-8"))
     assert written["base_model_name_or_path"] == "tiny"  # as the config names it, not where it lies on this machine
+
+
+def test_the_wording_that_was_learned_is_that_of_the_adapter(whole: Path, tmp_path: Path) -> None:
+    file = whole / "final" / "pack.yaml"
+    assert file.read_bytes() == TINY_PACK.read_bytes()
+    other = Path(shutil.copytree(file.parent, tmp_path / "adapter")) / "pack.yaml"
+    other.write_text(file.read_text(encoding="utf-8").replace("name: tiny", "name: mine"), encoding="utf-8")
+    assert [pack_for("tiny", adapter=at).name for at in (None, "none", other.parent)] == ["tiny", "tiny", "mine"]
+    assert pack_for("tiny", TINY_PACK, other.parent).name == "tiny"
 
 
 @pytest.mark.slow

@@ -63,6 +63,9 @@ def compose(
 ) -> None:
     """Put a vision encoder, an audio encoder and a language model together; the connectors between them are new."""
     with clear_errors(left="nothing was written"):
+        from crabplus.device import no_search
+
+        no_search()
         from crabplus.models.modular import compose as put_together
 
         one_of(connector, "mlp", "qformer")

@@ -22,7 +22,9 @@ Model = Annotated[
 Adapter = Annotated[str | None, typer.Option(help="Folder of an adapter; 'none' for the bare base.")]
 Data = Annotated[Path, typer.Option(help="AV-UIE v2 folder.")]
 Split = Annotated[str, typer.Option(help="Split of the data.")]
-PackFile = Annotated[Path | None, typer.Option("--pack", help="Wording pack (YAML); default: the model's own.")]
+PackFile = Annotated[
+    Path | None, typer.Option("--pack", help="Wording pack (YAML); default: that of adapter or model.")
+]
 Plugin = Annotated[
     Path | None, typer.Option(help="Python file with a dataset, a task or a family of models of your own.")
 ]

@@ -48,7 +48,7 @@ def ask(
         from crabplus.wording import pack_for
 
         model = base_for(model, adapter)
-        chosen = pack_for(model, pack)
+        chosen = pack_for(model, pack, adapter)
         asked = asked_of(chosen, task, question, labels, sound, start, end, window, overlap, cuts)
         matching = asked.key in MATCHING
         named = find_files(files)

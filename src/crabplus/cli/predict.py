@@ -88,7 +88,7 @@ def predict(
         model = base_for(model, adapter)
         family_of(model)
         options = {"batch_size": batch_size, "workers": workers, "reasoning": on, "constrain": constrain}
-        wording = pack_for(model, pack)
+        wording = pack_for(model, pack, adapter)
         run = Run(model, adapter, pack, wording, device, loading, overwrite, retry, options, ray, plugin)
         if files:
             asked = asked_of(run.wording, task or "", question, labels, sound, start, end, window, overlap, cuts)
