@@ -13,7 +13,7 @@ def serve(
     model: Model = None,
     adapter: Adapter = None,
     pack: PackFile = None,
-    name: Annotated[str | None, typer.Option(help="Name under which clients ask for it; default: --model.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name under which clients ask for it; default: the model's.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for one that is free.")] = 8000,
     api_key: Annotated[str | None, typer.Option(help="That clients have to send; or CRABPLUS_API_KEY.")] = None,

@@ -65,6 +65,8 @@ def train(
     judge = FolderJudge(plan, source) if config.evaluation else None
     if state.is_main_process:
         record.write_config(out, config)
+        if config.pack:  # the wording that is learned goes with the adapter
+            shutil.copy(config.pack, out / record.PACK)
         record.write_run(out, _facts(plan, model))
     state.wait_for_everyone()
     if not (out / record.RUN).is_file():
@@ -74,7 +76,7 @@ def train(
         )
     return fit(
         model, data, plan.sampler(), out, plan.arguments, keys=tuple(plan.samples.sizes), judge=judge,
-        optimizer=optimizer or plan.optimizer(), callbacks=callbacks, pack=config.pack,
+        optimizer=optimizer or plan.optimizer(), callbacks=callbacks,
     )  # fmt: skip
 
 
@@ -100,14 +102,13 @@ def load(plan: Plan, source: MediaSource, model: Any = None) -> tuple[Any, Train
 def fit(
     model: Any, data: TrainingData, sampler: MixtureSampler, out: Path, arguments: TrainingArguments, *,
     keys: Sequence[str], judge: Judge | None = None, optimizer: Callable[[Any], Any] | None = None,
-    callbacks: Sequence[TrainerCallback] = (), save: bool = True, pack: str | None = None,
+    callbacks: Sequence[TrainerCallback] = (), save: bool = True,
 ) -> Path:  # fmt: skip
     """Train what of ``model`` is set to be trained, and save it into ``out/final``; goes on from the last checkpoint.
 
     Args:
         model: a loaded model; data, sampler: what is learned, and in which batches; keys: task keys that occur.
         out: folder of the run; arguments: whose ``output_dir`` is ``out/checkpoints``; save: at the end.
-        pack: file of the wording that is learned, which then lies beside the adapter; None for that of the model.
         judge, optimizer, callbacks: as for :class:`~crabplus.train.trainer.MixtureTrainer`.
     """
     model.run_every_tower()
@@ -127,7 +128,7 @@ def fit(
     model.thinker.train()
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     model.thinker.eval()
-    return _save(trainer, model, out, pack) if save else out
+    return _save(trainer, model, out) if save else out
 
 
 def begin(plan: Plan, fresh: bool) -> None:
@@ -137,7 +138,7 @@ def begin(plan: Plan, fresh: bool) -> None:
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
         for name in ("final", "tensorboard", "evaluations"):
             shutil.rmtree(out / name, ignore_errors=True)
-        for name in (record.CONFIG, record.RUN, "log.jsonl", "unreadable.jsonl"):
+        for name in (record.CONFIG, record.RUN, record.PACK, "log.jsonl", "unreadable.jsonl"):
             (out / name).unlink(missing_ok=True)
     record.check_same(out, plan.config, division_of(plan.arguments))
     out.mkdir(parents=True, exist_ok=True)
@@ -185,7 +186,7 @@ def _elsewhere(then: elsewhere.Writers, now: elsewhere.Writers) -> str:
     return f", which {then.processes} process(es) wrote, with {now.processes}: dropout is drawn anew"
 
 
-def _save(trainer: MixtureTrainer, model: Any, out: Path, pack: str | None) -> Path:
+def _save(trainer: MixtureTrainer, model: Any, out: Path) -> Path:
     """Save adapter or model whole or not at all."""
     final, draft = out / "final", out / "final.partial"
     if trainer.args.should_save:
@@ -200,8 +201,8 @@ def _save(trainer: MixtureTrainer, model: Any, out: Path, pack: str | None) -> P
         (draft / "training_args.bin").unlink(missing_ok=True)
         if not hasattr(trainer.accelerator.unwrap_model(trainer.model), "peft_config"):
             model.processor.save_pretrained(draft)
-        if pack:
-            shutil.copy(pack, draft / "pack.yaml")
+        if (out / record.PACK).is_file():
+            shutil.copy(out / record.PACK, draft)
         _name_base(draft / "adapter_config.json")
         shutil.rmtree(final, ignore_errors=True)
         draft.rename(final)

@@ -16,7 +16,7 @@ import yaml
 from crabplus.config import ConfigError, TrainConfig
 from crabplus.whole import write_whole
 
-CONFIG, RUN = "config.yaml", "run.json"
+CONFIG, RUN, PACK = "config.yaml", "run.json", "pack.yaml"
 PACKAGES = ("crabplus", "torch", "transformers", "peft", "accelerate", "safetensors", "numpy", "av")
 FREE = ("dataloader_", "logging_", "report_to", "run_name", "save_", "disable_tqdm", "log_level", "ddp_", "fsdp")
 """Training arguments by the start of their names that may change from one start of a run to the next."""
