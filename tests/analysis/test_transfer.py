@@ -174,6 +174,21 @@ def test_a_metric_that_exceeds_one_is_full_on_its_own_way(tmp_path):
     assert full["single"] == full["perfect"] and full["ceiling"] and full["outcome"] == "tie"
 
 
+def test_a_cell_that_its_suite_has_not_ended_is_missing_by_its_own_method(tmp_path):
+    runs = write_suite(tmp_path, 10, {"avqa": (4, 4), "a2v": (4, 4)}, {"ilora": {"avqa": (6, 6), "a2v": (6, 6)}})
+    (runs.parent / "suite.yaml").touch()
+    write_training(runs / "ilora-sharp/all/seed0", "ilora", tmp_path / "data", {"avqa": 10, "a2v": 10}, model=None)
+    made = compare([runs], FAST)
+    assert made["methods"]["ilora"]["positive"] == 2
+    begun = [lack for lack in made["missing"] if lack["key"]]
+    assert [(lack["key"], lack["method"], lack["seed"]) for lack in begun] == [
+        ("a2v", "ilora-sharp", 0), ("avqa", "ilora-sharp", 0),
+    ]  # fmt: skip
+    assert {lack["why"] for lack in begun} == {
+        "the run is not finished: 'crabplus transfer run' goes on with its suite"
+    }
+
+
 def test_what_is_missing_is_named(tmp_path):
     alone = {"avqa": (4, 4), "a2v": (4, 4), "avqa_thu": (4, 4), "ave": (4, 4)}
     together = {key: rights for key, rights in alone.items() if key != "ave"}

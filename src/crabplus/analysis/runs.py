@@ -16,6 +16,7 @@ from crabplus.schema import Prediction, SchemaError
 __all__ = ["CELL", "PREDICTIONS", "Run", "RunsError", "find_runs", "predictions_of", "read_run"]
 
 CELL, CONFIG, RUN, PREDICTIONS = "cell.json", "config.yaml", "run.json", "predictions.jsonl"
+SUITE = "suite.yaml"
 STEP = Path("final") / "training.json"
 SWITCH = {True: "on", False: "off"}  # which YAML makes of the bare words
 
@@ -116,7 +117,7 @@ def read_run(folder: Path) -> Run:
     Raises:
         RunsError: a damaged file, or neither of the two; names it.
     """
-    cell, config = _json(folder / CELL), _config(folder / CONFIG)
+    cell, config = _json(folder / CELL) or _begun(folder), _config(folder / CONFIG)
     told = _json(folder / RUN)
     if not cell and not config:
         raise RunsError(
@@ -137,6 +138,15 @@ def read_run(folder: Path) -> Run:
     if not made.keys:
         raise RunsError(f"{folder}: neither {CELL} nor {CONFIG} names the keys that it was trained on")
     return made
+
+
+def _begun(folder: Path) -> dict[str, Any]:
+    """What is known of a cell that its suite has not ended yet; nothing of a run that is no cell."""
+    around = folder.resolve().parents
+    if len(around) < 4 or not (around[3] / SUITE).is_file():
+        return {}
+    reason = "'crabplus transfer run' goes on with its suite"
+    return {"method": around[1].name, "status": "not finished", "reason": reason}
 
 
 def _seed(cell: Mapping[str, Any], config: Mapping[str, Any], folder: Path) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
-from crabplus.analysis.runs import CELL
+from crabplus.analysis.runs import CELL, SUITE
 from crabplus.analysis.suite_settings import EQUAL, AskSettings, SuiteConfig
 from crabplus.config import ConfigError, TrainConfig, make_config
 from crabplus.whole import write_whole
@@ -23,7 +23,6 @@ __all__ = ["ALL", "SuiteCell", "begin", "cells_of", "status_of"]
 
 ALL = "all"
 """Name of the cells that learn every key."""
-SUITE = "suite.yaml"
 FREE = ("suite", "seeds", "single", "multi", "equal_steps", "save_every")
 """Settings that decide on which cells there are, and on no result."""
 SHOWN = 5  # folders that are named one by one
