@@ -53,6 +53,8 @@ def test_what_was_cut_off_is_read_and_said_to_be_so(client: Any, world: Any) -> 
     assert cut.choices[0].finish_reason == "length" and cut.crabplus["reason"].startswith("it was cut off")
     text = cut.crabplus["answer"]["text"]
     assert text and text != whole.crabplus["answer"]["text"]
+    begun = ask(client, clip, extra_body={"task": "events"}, max_tokens=2).crabplus
+    assert begun["answer"] is None and begun["reason"].startswith("no <event> tag; it was cut off")
 
 
 def test_a_free_chat_shows_the_model_what_is_sent_as_it_is_sent(client: Any, world: Any, plus: Any) -> None:
