@@ -31,10 +31,13 @@ def prepare(model: Any, settings: AdapterSettings, trained: tuple[str, ...], wei
 
     if settings.start and weights:
         load_adapter(model, settings.start, learns=True)
+        for config in model.thinker.peft_config.values():  # where the base lies: PEFT looks there when it saves
+            config.base_model_name_or_path = model.thinker.get_base_model().name_or_path
         return
     if settings.start:
         config = PeftConfig.from_pretrained(settings.start)
         config.inference_mode = False  # it was saved as one that has learned
+        config.base_model_name_or_path = None  # the name of this model takes its place
         _check_layers(model, config, "adapter.start", ())
     else:
         config = _config(settings, model, trained)
