@@ -188,21 +188,31 @@ def test_a_key_is_wanted_where_there_is_one(plus: Any) -> None:
         assert httpx.get(f"{served.url}/health").text == "ok"
 
 
-def test_more_than_may_wait_are_told_to_come_again(plus: Any) -> None:
+def test_more_than_may_wait_are_told_to_come_again(plus: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with running(plus, Limits(waiting=2, batch=1)) as served:
+        engine, told = served.endpoint.engine, threading.Event()
+        answer = engine._answer
+
+        def held(jobs: Any) -> None:
+            """The first is held, however soon it would end, so that the others wait."""
+            assert told.wait(120)
+            answer(jobs)
+
+        monkeypatch.setattr(engine, "_answer", held)
         long = {**HELLO, "max_tokens": 2000, "temperature": 2.0}
         clients = [httpx.Client(timeout=120) for _ in range(3)]
         streams = []
         for number, client in enumerate(clients):
             stream = client.stream("POST", f"{served.url}/v1/chat/completions", json={**long, "stream": True})
             streams.append((stream, stream.__enter__()))
-            served.wait_for(lambda n=number: served.endpoint.engine.queued == n and served.endpoint.engine.running)
+            served.wait_for(lambda n=number: engine.queued == n and engine.running)
         said = post(served, HELLO)
         assert said.status_code == 429 and said.headers["retry-after"] == "1"
         assert said.json()["error"]["type"] == "rate_limit_error"
         for client in clients:  # they hang up, and what they asked for is not answered any more
             client.close()
-        served.wait_for(lambda: not served.endpoint.engine.queued and not served.endpoint.engine.running)
+        told.set()
+        served.wait_for(lambda: not engine.queued and not engine.running)
         assert post(served, HELLO).status_code == 200
 
 
